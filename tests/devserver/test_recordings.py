@@ -1,0 +1,74 @@
+"""Recordings of a real OpenMeter, replayed against the dev server: every exchange must be answered equally.
+
+The recordings lie beside the checkout; without them these tests are skipped.
+
+Two things can only be equal where the server draws the same random ids as the recorded one did. Cursors carry an
+id inside base64, where the replay cannot tell that it is one: their time is compared here instead. And groups come
+in the order of a hash, which for groups by customer is a hash of the ids: of such an answer only the form and the
+number of rows count.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
+REPLAY = RECORDINGS / "replay.py"
+SCENARIOS = sorted(path for folder in ("core", "entitlements") for path in (RECORDINGS / folder).glob("*.json"))
+
+pytestmark = pytest.mark.skipif(not REPLAY.is_file(), reason="the recordings are not beside the checkout")
+
+DIFFERING_EXCHANGE = re.compile(r"  \w+#(?P<number>\d+) ")
+DIFFERING_CURSOR = re.compile(
+    r"\.(?:nextCursor|meta\.page\.(?:first|last|next)): '([\w+/=-]+)', expected '([\w+/=-]+)'"
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
+def test_every_exchange_of_the_recording_is_answered_equally(
+    scenario: Path, served: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(REPLAY), served, "-v", str(scenario)])
+    runpy.run_path(str(REPLAY), run_name="__main__")["c"].close()
+    *differing, _, total = capsys.readouterr().out.strip("\n").splitlines()
+    exchanges = json.loads(scenario.read_text())["exchanges"]
+    assert [line for line in differing if not is_by_chance(line, exchanges)] == []
+    passed, failed = re.fullmatch(r"(\d+) passed, (\d+) failed", total).groups()  # type: ignore[union-attr]
+    assert int(failed) == len(differing)
+    assert int(passed) > 0
+
+
+def test_there_are_recordings_to_replay() -> None:
+    assert SCENARIOS
+
+
+def is_by_chance(line: str, exchanges: list[dict[str, Any]]) -> bool:
+    """Whether the exchange that the line is about differs in nothing but what random ids decide."""
+    exchange = DIFFERING_EXCHANGE.match(line)
+    if exchange is None:
+        return False
+    if is_query_by_customer(exchanges[int(exchange["number"])]["request"]):
+        return re.search(r": status |: content type |\.data: |missing|extra", line) is None
+    cursors = DIFFERING_CURSOR.findall(line)
+    return len(cursors) == line.count(", expected ") and all(
+        time_in(ours) == time_in(theirs) for ours, theirs in cursors
+    )
+
+
+def is_query_by_customer(request: dict[str, Any]) -> bool:
+    """A meter's query by customers groups by them too, asked for or not."""
+    is_query = "/meters/" in request["path"] and request["path"].endswith("/query")
+    asked = json.dumps([request.get("query"), request.get("body")])
+    return is_query and ("customer_id" in asked or "filterCustomerId" in asked)
+
+
+def time_in(cursor: str) -> str:
+    return base64.urlsafe_b64decode(cursor).decode().split(",")[0]
