@@ -7,6 +7,7 @@ Every request runs in one transaction: a consistent read, or a write that exclud
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 import weakref
@@ -248,8 +249,13 @@ def _close_all(connections: list[sqlite3.Connection]) -> None:
 def _refuse_nul(values: Mapping[str, Any]) -> None:
     """PostgreSQL takes no NUL in texts, nor in JSON; OpenMeter fails on one."""
     for value in values.values():
-        if isinstance(value, str) and ("\x00" in value or "\\u0000" in value):
+        if isinstance(value, str) and ("\x00" in value or _is_json_with_nul(value)):
             raise internal()
+
+
+def _is_json_with_nul(text: str) -> bool:
+    """Whether it is JSON with an escaped NUL in it; a backslash that is itself escaped makes none."""
+    return text[:1] in ("{", "[", '"') and re.search(r"(?<!\\)(?:\\\\)*\\u0000", text) is not None
 
 
 def _contains_fold(text: str | None, part: str) -> bool:
