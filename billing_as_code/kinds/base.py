@@ -1,0 +1,261 @@
+"""What a kind is: a table of fields, and how a change of it becomes requests. What a kind's file needs stands here.
+
+Nothing here knows any one kind. A kind that behaves differently subclasses `Kind` in its own file and overrides a hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from billing_as_code.kinds.fields import COMMERCIAL, SAFE, Absent, BadValue, Field, Names, Rank, Schema, always, same
+from billing_as_code.kinds.listings import PAGE, Item, Listing, Query, V1Listing, V3Listing, listed
+from billing_as_code.kinds.table import Table
+from billing_as_code.model import (
+    NO_FACTS,
+    NO_MARKS,
+    Address,
+    Change,
+    Class,
+    Json,
+    Read,
+    Ref,
+    Resource,
+    Spec,
+    State,
+    Step,
+)
+
+OWNER, KEY, PROTECT = "bac.owner", "bac.key", "bac.protect"
+LABEL_PREFIX = "bac."
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What compiling a change into steps may look at.
+
+    `owner` is written as `bac.owner`; `live` and `desired` are the whole states; `actions` says what happens to every
+    address that changes; `gap` chooses delete and create over the bridge; `now` is the time of planning.
+    """
+
+    owner: str
+    live: State
+    desired: State
+    actions: Mapping[Address, str]
+    gap: bool
+    now: datetime
+
+    def id(self, address: Address) -> str | Ref:
+        """The id that a step shall use: what is live, or a reference where this plan makes a new one."""
+        live = self.live.get(address)
+        if live is None or live.id is None or self.actions.get(address) in ("create", "replace"):
+            return Ref("id", str(address))
+        return live.id
+
+
+class Known(NamedTuple):
+    """What apply knows of a resource when it resolves a reference: what its reads answered, {name: body}, with the time
+    ("at") and the resource's id then ("id"); its facts, of
+    this run's last answer or of the live state; the time of the reads, or now; and the parts it had before."""
+
+    readings: Mapping[str, Json]
+    facts: Mapping[str, Json]
+    now: datetime
+    parts: tuple[Mapping[str, Json], ...] = ()
+
+
+def _labels(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    """Our labels among others."""
+    found = tuple([(k, v) for k, v in metadata.items() if k.startswith(LABEL_PREFIX)])
+    try:
+        return _shared(found)
+    except TypeError:  # a subject's metadata is any JSON
+        return dict(found)
+
+
+@lru_cache(maxsize=4096)
+def _shared(labels: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One mapping for the same few labels that stand on nearly everything."""
+    return dict(labels)
+
+
+@dataclass(frozen=True)
+class Kind(Table):
+    """A type of resource. `name` is its section in YAML, `keys` what each part of its address's path is."""
+
+    name: str
+    singular: str
+    keys: tuple[str, ...]
+    fields: tuple[Field, ...]
+    listings: tuple[Listing, ...]
+    key_schemas: tuple[Schema, ...] = ()
+    key_refs: tuple[str, ...] = ()
+    """Per part of the path, the kind that it refers to, or ""."""
+    key_binds: tuple[bool, ...] = ()
+    create_class: Class = Class.SAFE
+    replace_class: Class = Class.BREAKING
+    """The least class of a replace; a kind whose replace loses nothing leaves it to the fields."""
+    needed_by_dependents: bool = True
+    """OpenMeter refuses to delete one that others refer to."""
+    labels_fixed: bool = False
+    """OpenMeter cannot change its metadata, so a label can only be set at creation."""
+    part_of: str = ""
+    """The kind whose resources this one lives and dies with; `part_wire` is where its wire form has that one's id."""
+    part_wire: str = ""
+    doc: str = ""
+    extra_schema: tuple[tuple[str, Any], ...] = ()
+    never_pruned: bool = False
+
+    # -- the table, indexed ------------------------------------------------------------------------
+
+    # -- live --------------------------------------------------------------------------------------
+
+    def metadata(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The labels of a wire item, `bac.*` ones included."""
+        return item.get("metadata") or NO_MARKS
+
+    def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
+        """The address's path of a wire item, None where it can have none (a customer without a key)."""
+        key = item.get("key")
+        return (key,) if key else None
+
+    def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
+        """What a step of this kind may need of the wire item."""
+        return NO_FACTS
+
+    def implied(self, resource: Resource) -> Iterable[Resource]:
+        """Resources of another kind that a live one stands for, though no list shows them."""
+        return ()
+
+    def outranks(self, one: Resource, other: Resource) -> bool:
+        """Which of two live resources with one address counts."""
+        return (one.id or "") > (other.id or "")
+
+    def counts(self, resource: Resource) -> bool:
+        """Whether a live resource stands for what the catalog declares."""
+        return True
+
+    def over(self, resource: Resource, now: datetime) -> bool:
+        """Whether it has ended by itself, so that nothing is left to be deleted."""
+        return False
+
+    def live(self, item: Mapping[str, Any], names: Names) -> Resource | None:
+        """The resource of a wire item; None for what can never be ours."""
+        path = self.path_of(item, names)
+        if path is None:
+            return None
+        if any(key.__class__ is not str for key in path):
+            raise TypeError(f"{path!r} is no key")
+        metadata = self.metadata(item)
+        labels = _labels(metadata) if metadata else NO_MARKS
+        owner, protect = labels.get(OWNER), labels.get(PROTECT) == "true"
+        address, spec = Address(self.name, path), self.from_wire(path, item, names)
+        facts = self.facts(item, names)
+        return Resource(address, spec, item.get("id"), owner, protect, False, None, labels, facts)
+
+    # -- hooks: what a kind may say that the table cannot ------------------------------------------
+
+    def check(self, resource: Resource, desired: State) -> Iterable[tuple[str, str, str]]:
+        """What OpenMeter would refuse and a schema cannot say: (field, message, remedy) triples. Offline."""
+        for i, check in self._checked:
+            value = resource.spec[i]
+            if value is not None and (problem := check(value)) is not None:
+                yield self.fields[i].name, *problem
+
+    def check_all(
+        self, resources: Mapping[Address, Resource], desired: State
+    ) -> Iterable[tuple[Address, str, str, str]]:
+        """The same for rules between resources of the kind: (address, field, message, remedy)."""
+        return ()
+
+    def refuse(self, change: Change, context: Context) -> Iterable[str]:
+        """Why a change cannot be made from what is live."""
+        return ()
+
+    def refuse_all(self, changes: Mapping[Address, Change], context: Context) -> Iterable[tuple[Address, str]]:
+        """The same for what changes of the kind need of each other: (address, why). Called where it changes at all."""
+        return ()
+
+    def skip(self, desired: Resource, context: Context) -> str:
+        """A code for why a resource that is not live is not to be made, or ""."""
+        return ""
+
+    def compile(self, change: Change, context: Context) -> Change:
+        """The change with its reads and steps. Pure."""
+        raise NotImplementedError(self.name)
+
+    def resolve(self, ref: Ref, known: Known) -> Json:
+        """The value of a reference to one of this kind's resources. Pure."""
+        raise KeyError(ref.what)
+
+    def hands(self, change: Change) -> tuple[frozenset[str], frozenset[str]]:
+        """Names that must be free before another of the kind can take them: (those freed, those taken)."""
+        return frozenset(), frozenset()
+
+    def makes(self, change: Change) -> Iterable[Address]:
+        """Addresses of other kinds that OpenMeter makes by itself when this change is carried out; their own changes
+        come after it."""
+        return ()
+
+    def hides_labels(self, spec: Spec) -> bool:
+        """Whether OpenMeter's answers leave the labels of such a resource out."""
+        return False
+
+    def harm(self, change: Change, step: Step) -> Read | None:
+        """What to read after a step was refused, where a refusal alone may have destroyed something."""
+        return None
+
+    def undo(self, change: Change, known: Known) -> tuple[Step, ...]:
+        """The steps that make again what a refusal destroyed; what `harm` read is among the readings."""
+        return ()
+
+    def harmed(self, change: Change) -> str:
+        """What is lost where `undo` cannot be done, for people."""
+        return ""
+
+    def mend(self, live: Resource, context: Context) -> Change | None:
+        """A change for a live resource of ours that matches the catalog but is not whole, or None."""
+        return None
+
+    # -- common compilations -----------------------------------------------------------------------
+
+    def labels(self, resource: Resource, context: Context, marks: Mapping[str, str] = NO_MARKS) -> dict[str, str]:
+        """The `bac.*` labels to be written on a resource; none on one that is (now) external."""
+        if resource.external:
+            return {}
+        out = {OWNER: context.owner, **marks}
+        if resource.protect:
+            out[PROTECT] = "true"
+        return out
+
+
+__all__ = [
+    "COMMERCIAL",
+    "KEY",
+    "LABEL_PREFIX",
+    "OWNER",
+    "PAGE",
+    "PROTECT",
+    "SAFE",
+    "Absent",
+    "BadValue",
+    "Context",
+    "Field",
+    "Item",
+    "Kind",
+    "Known",
+    "Listing",
+    "Names",
+    "Query",
+    "Rank",
+    "Read",
+    "Schema",
+    "V1Listing",
+    "V3Listing",
+    "always",
+    "listed",
+    "same",
+]

@@ -1,0 +1,260 @@
+"""Carrying grants over an override.
+
+OpenMeter cannot change an entitlement: an override makes a new one from its body and voids every grant of the old one.
+What was left of each grant at the start of the usage period is made again on the new entitlement, effective from there
+and with the same end, so that the period's usage burns it down to where it was. Pure functions on wire forms.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing_as_code.kinds.base import KEY
+from billing_as_code.kinds.times import (
+    Term,
+    expiry,
+    instant,
+    next_on_grid,
+    parse_instant,
+    parse_interval,
+    term_until,
+)
+from billing_as_code.model import Json, canonical_json
+
+CARRIED, FROM, REST, TERMS = "bac.carried", "bac.from", "bac.rest", "bac.terms"
+ISSUED, SPENT = "bac.issued", "bac.spent"
+Wire = Mapping[str, Any]
+Entry = dict[str, Any]
+"""A grant to be made again: {from, part, amount, effective_at, priority?, expires_at?, expiration?, voided_at?,
+max_rollover_amount, min_rollover_amount, recurrence?: {interval, anchor}, metadata?, annotations?}; a spent one is
+{from, part, spent: true, metadata?}. A recurring grant has two parts, the "rest" until it recurs and "recurring"."""
+
+
+def is_issued(grant: Wire) -> bool:
+    """The automatic grant of `issue`, or our stand-in for one that a refused override took."""
+    annotations = grant.get("annotations") or {}
+    return bool(annotations.get("issueAfterReset")) or (grant.get("metadata") or {}).get(ISSUED) == "true"
+
+
+def is_spent(grant: Wire) -> bool:
+    """A grant that was voided as soon as it was made, to say that its terms leave nothing."""
+    return (grant.get("metadata") or {}).get(SPENT) == "true"
+
+
+def ends(grant: Wire) -> datetime | None:
+    """When a grant stops: its expiry, or the moment it was voided."""
+    found = [parse_instant(grant[name]) for name in ("expiresAt", "voidedAt") if grant.get(name)]
+    return min(found) if found else None
+
+
+def understood(grant: Wire) -> None:
+    """Raises KeyError, TypeError, ValueError or AttributeError where a grant is not as OpenMeter shows them.
+
+    Any grant of an entitlement may have to be made again, whoever made it.
+    """
+    instants = [
+        grant["createdAt"],
+        grant["effectiveAt"],
+        *(grant[n] for n in ("expiresAt", "voidedAt") if grant.get(n)),
+    ]
+    if recurrence := grant.get("recurrence"):
+        instants.append(recurrence["anchor"])
+        parse_interval(recurrence["intervalISO"])
+    for text in instants:
+        parse_instant(text)
+    if grant["amount"].__class__ not in (int, float):
+        raise TypeError(f"amount {grant['amount']!r}")
+    for name in ("metadata", "annotations"):
+        (grant.get(name) or {}).items()
+
+
+def to_carry(grants: Iterable[Wire], start: datetime) -> list[Wire]:
+    """The grants that live or lived in the period that began at `start`, in the order of their creation."""
+    alive = [
+        g for g in grants if not is_issued(g) and not g.get("deletedAt") and ((end := ends(g)) is None or end > start)
+    ]
+    return sorted(alive, key=lambda g: (g["createdAt"], g["id"]))
+
+
+def parts_of(grant: Wire, start: datetime) -> tuple[str, ...]:
+    """What one grant becomes: "whole", or for a recurring one from before the period "rest" and "recurring", or "last"
+    where it recurs no more."""
+    recurrence = grant.get("recurrence")
+    if not recurrence or parse_instant(grant["effectiveAt"]) >= start:
+        return ("whole",)
+    end = ends(grant)
+    return ("last",) if end is not None and _next_recurrence(grant, start) >= end else ("rest", "recurring")
+
+
+def entries(
+    grants: Iterable[Wire], start: datetime, value: Wire, now: datetime, terms: Callable[[Wire], str]
+) -> list[Entry]:
+    """What is to be made again, spent ones included.
+
+    `value` is the entitlement's value at `start`; where it is empty the entitlement is younger than its period, and the
+    grants' own amounts count. `terms` gives the declared terms of a grant that has a key.
+    """
+    balances = value.get("grantBalances")
+    return [
+        _entry(grant, part, start, balances, now, terms)
+        for grant in to_carry(grants, start)
+        for part in parts_of(grant, start)
+    ]
+
+
+def _next_recurrence(grant: Wire, start: datetime) -> datetime:
+    recurrence = grant["recurrence"]
+    return next_on_grid(parse_instant(recurrence["anchor"]), parse_interval(recurrence["intervalISO"]), start)
+
+
+def _entry(
+    grant: Wire,
+    part: str,
+    start: datetime,
+    balances: Wire | None,
+    now: datetime,
+    terms: Callable[[Wire], str],
+) -> Entry:
+    effective = parse_instant(grant["effectiveAt"])
+    older = effective < start
+    amount = grant["amount"]
+    if older and part != "recurring" and balances is not None:
+        amount = balances.get(grant["id"], 0)
+    metadata = {k: v for k, v in (grant.get("metadata") or {}).items() if k not in (FROM, CARRIED)}
+    if KEY in metadata:
+        metadata |= {TERMS: terms(grant)} if part != "rest" else {REST: metadata.pop(KEY)}
+    entry: Entry = {"from": grant["id"], "part": part}
+    if not amount or is_spent(grant):
+        return entry | {"spent": True} | ({"metadata": metadata} if KEY in metadata else {})
+    begin = effective if not older else start if part != "recurring" else _next_recurrence(grant, start)
+    entry |= {"amount": amount, "effective_at": instant(begin)}
+    entry |= {"priority": grant["priority"]} if grant.get("priority") else {}
+    entry |= {name: grant[wire] for name, wire in _ROLLOVER if grant.get(wire) is not None}
+    if part in ("whole", "recurring") and grant.get("recurrence"):
+        entry["recurrence"] = {
+            "interval": grant["recurrence"]["intervalISO"],
+            "anchor": grant["recurrence"]["anchor"],
+        }
+    entry |= _end(grant, part, begin, older, now, start)
+    annotations = {k: v for k, v in (grant.get("annotations") or {}).items() if k != "issueAfterReset"}
+    entry |= {"annotations": annotations} if annotations else {}
+    return entry | ({"metadata": metadata} if metadata else {})
+
+
+_ROLLOVER = (("max_rollover_amount", "maxRolloverAmount"), ("min_rollover_amount", "minRolloverAmount"))
+
+
+def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, start: datetime) -> Entry:
+    """The end of a copy, in OpenMeter's terms: an expiration that ends when the grant did, or a void at that time."""
+    expires = parse_instant(grant["expiresAt"]) if grant.get("expiresAt") else None
+    voided = parse_instant(grant["voidedAt"]) if grant.get("voidedAt") else None
+    if part == "rest" and (recurs := _next_recurrence(grant, start)) < (expires or recurs + timedelta(1)):
+        expires = recurs
+    out: Entry = {}
+    if expires is not None:
+        out["expires_at"] = instant(expires)
+        if not older and part == "whole":
+            out["expiration"] = dict(grant["expiration"])
+        else:
+            out |= _term(expires, begin, now)
+    if voided is not None and (expires is None or voided < expires):
+        out["voided_at"] = instant(voided)
+    return out
+
+
+def _term(expires: datetime, begin: datetime, now: datetime) -> Entry:
+    term = term_until(expires, begin)
+    exact = expiry(term.start, term.duration, term.units) == expires
+    if exact and (term.start == begin or expires > now):
+        return {"effective_at": instant(term.start), "expiration": _wire_term(term)}
+    # its end is past, so it can be cut off at exactly that time: it starts where it must and lasts a little longer
+    whole = Term(begin, "hour", int((expires - begin).total_seconds() // 3600) + 1)
+    if whole.units > 1000:
+        whole = Term(begin, "day", whole.units // 24 + 1)
+    out: Entry = {"effective_at": instant(begin), "expiration": _wire_term(whole)}
+    return out | ({"voided_at": instant(expires)} if expires <= now else {})
+
+
+def _wire_term(term: Term) -> Entry:
+    return {"duration": term.duration.upper(), "count": term.units}
+
+
+def expiration_until(end: datetime, start: datetime) -> dict[str, Json]:
+    """The expiration that ends at `end` for a grant that starts at `start` or soon after (see `term_until`)."""
+    return _wire_term(term_until(end, start))
+
+
+def body(entry: Entry) -> dict[str, Json]:
+    """The POST of an entry that is not spent."""
+    metadata = {**entry.get("metadata", {}), FROM: entry["from"]}
+    out: dict[str, Json] = {"amount": entry["amount"], "effectiveAt": entry["effective_at"]}
+    for name, wire in (
+        ("priority", "priority"),
+        *_ROLLOVER,
+        ("expiration", "expiration"),
+        ("recurrence", "recurrence"),
+        ("annotations", "annotations"),
+    ):
+        if name in entry:
+            out[wire] = entry[name]
+    return {**out, "metadata": metadata}
+
+
+def is_copy(grant: Wire, entry: Entry) -> bool:
+    """Whether a live grant is the copy that an entry speaks of."""
+    metadata = grant.get("metadata") or {}
+    return metadata.get(FROM) == entry["from"] and bool(grant.get("recurrence")) == ("recurrence" in entry)
+
+
+def issued_again(grants: Iterable[Wire], start: datetime, value: Wire) -> list[Entry]:
+    """Stand-ins for issued grants that a refused override took: nothing else makes them again. What is marked so is
+    never carried over, since the next override issues anew."""
+    balances = value.get("grantBalances") or {}
+    return [
+        {
+            "from": g["id"],
+            "part": "whole",
+            "amount": balances.get(g["id"], g["amount"]),
+            "effective_at": instant(start),
+            "priority": g["priority"],
+            "metadata": {ISSUED: "true"},
+            **{name: g[wire] for name, wire in _ROLLOVER},
+        }
+        for g in grants
+        if is_issued(g) and not g.get("voidedAt")
+    ]
+
+
+def missing(found: Sequence[Entry], grants: Sequence[Wire]) -> list[Entry]:
+    """The entries whose copy was never made; a spent one needs none."""
+    return [e for e in found if not e.get("spent") and not any(is_copy(g, e) for g in grants)]
+
+
+def doubled(grants: Sequence[Wire]) -> list[Wire]:
+    """The copies of one grant beyond the first: a write that timed out and landed after it was sent again."""
+    seen: set[tuple[str, bool]] = set()
+    out: list[Wire] = []
+    for grant in sorted(grants, key=lambda g: (g["createdAt"], g["id"])):
+        source = (grant.get("metadata") or {}).get(FROM)
+        if source is None or grant.get("voidedAt") or grant.get("deletedAt"):
+            continue
+        if (source, bool(grant.get("recurrence"))) in seen:
+            out.append(grant)
+        seen.add((source, bool(grant.get("recurrence"))))
+    return out
+
+
+def dump(found: Sequence[Entry]) -> str:
+    return canonical_json(list(found))
+
+
+def load(text: str | None) -> list[Entry]:
+    """The entries in a label; none where it is no text of ours (somebody else may have written it)."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return [e for e in found if isinstance(e, dict) and "from" in e] if isinstance(found, list) else []

@@ -1,0 +1,216 @@
+"""Customers: who is billed, and whose usage counts for them. Through v1: free metadata, keys as any text.
+
+A PUT replaces everything it is given, so every write sends the key and all subject keys, sorted (an active
+subscription's check compares them in that order: openmeter/subscription/validators/customer/validator.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing_as_code.kinds import fragments as f
+from billing_as_code.kinds.base import SAFE, Absent, Context, Field, Kind, Names, V1Listing
+from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
+
+PATH = ("api", "v1", "customers")
+ADDRESS = ("country", "state", "city", "postal_code", "line1", "line2", "phone_number")
+SUBJECTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True}
+
+
+def _real_currency(code: Value) -> tuple[str, str] | None:
+    return None if code in f.CURRENCIES else (f"{code} is no currency", "an ISO 4217 code such as USD or EUR")
+
+
+def _usage_moves(before: Value, after: Value) -> Class:
+    """A subject more or less changes whom usage counts for, in the past too."""
+    return Class.BREAKING
+
+
+class CustomerKind(Kind):
+    """Changed by writing the whole customer; subject keys change hands in two steps."""
+
+    def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
+        return {"subscribed": True} if item.get("currentSubscriptionId") else NO_FACTS
+
+    def check_all(
+        self, resources: Mapping[Address, Resource], desired: State
+    ) -> Iterable[tuple[Address, str, str, str]]:
+        """A name (key or subject key) belongs to one customer: OpenMeter checks it on some writes only, and then
+        refuses every later write of the other (recording customers_usage_attribution)."""
+        at = self.index["subjects"]
+        holder: dict[str, Address] = {}
+        for address, resource in resources.items():
+            if resource.external:
+                continue
+            for subject in resource.spec[at]:
+                if subject in holder:
+                    yield (
+                        address,
+                        "subjects",
+                        f"subject {subject!r} is also a subject of {holder[subject]}",
+                        "a subject belongs to one customer",
+                    )
+                holder.setdefault(subject, address)
+        for address in resources:
+            owner = holder.get(address.path[0])
+            if owner is not None and owner != address:
+                yield (
+                    owner,
+                    "subjects",
+                    f"subject {address.path[0]!r} is the key of {address}",
+                    "usage would count for both",
+                )
+
+    def refuse(self, change: Change, context: Context) -> Iterable[str]:
+        if change.before is None or change.after is None or "subscribed" not in change.before.facts:
+            return
+        if any(field.path == "subjects" for field in change.fields):
+            yield "has an active subscription, and OpenMeter changes no subjects while it runs. End that first"
+
+    def refuse_all(self, changes: Mapping[Address, Change], context: Context) -> Iterable[tuple[Address, str]]:
+        """A subject that is taken must have been let go of: OpenMeter answers 409 while another customer holds it."""
+        wanted = {name: address for address, change in changes.items() for name in self.hands(change)[1]}
+        for address, holder in context.live.items() if wanted else ():
+            if address.kind != self.name:
+                continue
+            change = changes.get(address)
+            # one that is external now keeps what it has
+            keeps = change is None or (change.after is not None and change.after.external)
+            freed = frozenset() if keeps or change is None else self.hands(change)[0]
+            for subject in self.get(holder.spec, "subjects"):
+                taker = wanted.get(subject, address)
+                if taker != address and subject not in freed:
+                    yield (
+                        taker,
+                        f"takes {subject!r}, a subject of {address}, which keeps it. Take it off that one first",
+                    )
+
+    def compile(self, change: Change, context: Context) -> Change:
+        before, after = change.before, change.after
+        own = (*PATH, before.id or "") if before is not None else ()
+        match change.action:
+            case "create":
+                assert after is not None
+                key = change.address.path[0]
+                found = Find((*PATH, key), (("key", key),))
+                body = self._body(after, context)
+                if not self.get(after.spec, "subjects"):
+                    del body["usageAttribution"]
+                return replace(change, steps=(Step("POST", PATH, body, saves=str(change.address), find=found),))
+            case "update" | "replace":
+                assert after is not None and before is not None
+                return self._update(change, before, after, own, context)
+            case "delete":
+                return replace(change, reads=(Read("now", own),), steps=(Step("DELETE", own, gone=True),))
+
+    def _body(self, resource: Resource, context: Context) -> dict[str, Json]:
+        body = {"key": resource.address.path[0], **self.to_wire(resource.spec)}
+        body["usageAttribution"] = {"subjectKeys": list(self.get(resource.spec, "subjects"))}
+        body["metadata"] = body.get("metadata", {}) | self.labels(resource, context)
+        return body
+
+    def _update(
+        self, change: Change, before: Resource, after: Resource, own: tuple[str, ...], context: Context
+    ) -> Change:
+        body = self._body(after, context)
+        steps: tuple[Step, ...] = (Step("PUT", own, body),)
+        dropped = [n for n in ADDRESS if self._sub(before, n) is not None and self._sub(after, n) is None]
+        if dropped and any(self._sub(after, n) is not None for n in ADDRESS):
+            # a PUT keeps the sub-fields of an address that it does not name: first without the address, then with it
+            bare = {k: v for k, v in body.items() if k != "billingAddress"}
+            steps = (Step("PUT", own, bare), *steps)
+        return replace(change, prepare=self._let_go(before, after, own, context), steps=steps)
+
+    def _let_go(self, before: Resource, after: Resource, own: tuple[str, ...], context: Context) -> tuple[Step, ...]:
+        """Every loser drops a subject key before anybody takes it; one that also takes does it in two steps."""
+        had, has = set(self.get(before.spec, "subjects")), set(self.get(after.spec, "subjects"))
+        lost, won = had - has, has - had
+        if not lost or not won:
+            return ()
+        kept = before._replace(spec=self.with_(before.spec, {"subjects": tuple(sorted(had & has))}))
+        body = self._body(kept._replace(external=after.external, protect=after.protect), context)
+        return (Step("PUT", own, body),)
+
+    def _sub(self, resource: Resource, name: str) -> Value:
+        return self.get(resource.spec, f"billing_address.{name}")
+
+    def makes(self, change: Change) -> Iterable[Address]:
+        """The subjects that it names (openmeter/subject/service/hooks/customersubject.go)."""
+        if change.after is None or change.after.external:
+            return ()
+        return [Address("subjects", (subject,)) for subject in self.get(change.after.spec, "subjects")]
+
+    def hands(self, change: Change) -> tuple[frozenset[str], frozenset[str]]:
+        """The names that a change frees and the ones that it takes: they order customers among each other."""
+
+        def names(resource: Resource | None) -> set[str]:
+            if resource is None or resource.external:
+                return set()
+            return {resource.address.path[0], *self.get(resource.spec, "subjects")}
+
+        had, has = names(change.before), names(change.after)
+        return frozenset(had - has), frozenset(has - had)
+
+
+def _address_field(name: str, wire: str, **schema: Any) -> Field:
+    return Field(f"billing_address.{name}", {**f.TEXT, **schema}, f"billingAddress.{wire}", rank=SAFE)
+
+
+CUSTOMERS = CustomerKind(
+    name="customers",
+    singular="customer",
+    keys=("customer",),
+    key_schemas=(f.FREE_KEY,),
+    listings=(V1Listing("/api/v1/customers", (("orderBy", "id"),)),),
+    doc="Who is billed, and whose usage counts for them.",
+    fields=(
+        Field("name", f.NAME, required=True, rank=SAFE, example="ACME Inc."),
+        Field("description", f.DESCRIPTION, rank=SAFE, example="Pilot since 2025"),
+        Field(
+            "subjects",
+            SUBJECTS,
+            "usageAttribution.subjectKeys",
+            default=(),
+            canonical=f.sorted_texts,
+            write=list,
+            rank=_usage_moves,
+            doc="Whose events count for this customer, besides its own key.",
+            example=["acme", "acme-staging"],
+        ),
+        Field(
+            "currency",
+            {"type": "string", "pattern": "^[A-Z]{3}$"},
+            absent=Absent.KEPT,
+            check=_real_currency,
+            doc="Can be changed, never cleared.",
+            example="USD",
+        ),
+        Field(
+            "primary_email",
+            f.TEXT,
+            "primaryEmail",
+            absent=Absent.KEPT,
+            rank=SAFE,
+            doc="Can be changed, never cleared.",
+            example="billing@acme.example",
+        ),
+        _address_field("country", "country", pattern="^[A-Z]{2}$"),
+        _address_field("state", "state"),
+        _address_field("city", "city"),
+        _address_field("postal_code", "postalCode"),
+        _address_field("line1", "line1"),
+        _address_field("line2", "line2"),
+        _address_field("phone_number", "phoneNumber"),
+        Field(
+            "metadata",
+            f.METADATA,
+            default={},
+            canonical=f.text_map,
+            rank=SAFE,
+            doc="Free labels.",
+            example={"crm_id": "42"},
+        ),
+    ),
+)

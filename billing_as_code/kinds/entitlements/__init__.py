@@ -1,0 +1,356 @@
+"""Entitlements: what a customer may use, and how much. Through v2; a boolean's metadata is shown by v1 alone.
+
+OpenMeter updates none: a change is an override, which makes a new entitlement from its body alone and voids every grant
+of the old one, even where it is refused (recording val_failed_writes_lose_grants). So an override here carries the
+grants over (see `carryover`), measures usage from the current period's start, and keeps the customer's period.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from billing_as_code.kinds import carryover as carry
+from billing_as_code.kinds import fragments as f
+from billing_as_code.kinds.base import KEY, OWNER, SAFE, Absent, Context, Field, Kind, Known, Names, V1Listing
+from billing_as_code.kinds.entitlements import knowing, wire
+from billing_as_code.kinds.entitlements.overriding import Overriding, lost
+from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
+from billing_as_code.kinds.features import FEATURES
+from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
+from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.times import (
+    canonical_interval,
+    canonical_minute,
+    interval_to_wire,
+    parse_instant,
+    parse_interval,
+)
+from billing_as_code.model import (
+    Address,
+    Change,
+    Class,
+    FieldChange,
+    Json,
+    Read,
+    Ref,
+    Resource,
+    Spec,
+    State,
+    Step,
+    Value,
+    canonical_json,
+)
+
+METERED, STATIC = ("type", ("metered",)), ("type", ("static",))
+
+
+def _measure_from(text: str) -> str:
+    return text if text in (NOW, PERIOD_START) else canonical_minute(text)
+
+
+def _fairness(before: Value, after: Value) -> Class:
+    """A static value whose numbers only grow, or that only gains entries, gives more; anything else may take."""
+
+    def grows(old: Json, new: Json) -> bool:
+        if isinstance(old, bool) or isinstance(new, bool):  # true is not 1
+            return type(old) is type(new) and old <= new
+        if isinstance(old, int | float) and isinstance(new, int | float):
+            return new >= old
+        if isinstance(old, dict) and isinstance(new, dict):
+            return old.keys() <= new.keys() and all(grows(old[k], new[k]) for k in old)
+        return canonical_json(old) == canonical_json(new)
+
+    if before is None or after is None:
+        return Class.BREAKING
+    return Class.COMMERCIAL if grows(json.loads(before), json.loads(after)) else Class.BREAKING
+
+
+@lru_cache(maxsize=4096)
+def _bound(key: str, feature_id: str) -> Mapping[str, Json]:
+    """The facts that all entitlements of a feature share."""
+    return {"bound": ((Address("features", (key,)), feature_id),)}
+
+
+class EntitlementKind(Kind):
+    """Nothing of an entitlement can be changed: an override makes another in its place."""
+
+    # -- live --------------------------------------------------------------------------------------
+
+    def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
+        customer = names.get(item["customerId"])
+        return (customer[0], item["featureKey"]) if customer else None
+
+    def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
+        bound = _bound(item["featureKey"], item["featureId"])
+        if period := item.get("currentUsagePeriod"):
+            return {**bound, "period": period, "usage_period": item["usagePeriod"]}
+        return bound
+
+    def live(self, item: Mapping[str, Any], names: Names) -> Resource | None:
+        resource = super().live(item, names)
+        if resource is None:
+            return None
+        if ANCHOR in resource.marks and self.get(resource.spec, "type") == "metered":
+            # a reset had moved the period, and an override kept it: this is what the catalog declared
+            resource = resource._replace(
+                spec=self.with_(resource.spec, {"usage_period.anchor": resource.marks[ANCHOR]})
+            )
+        if "subscription.id" in (item.get("annotations") or {}):
+            resource = resource._replace(managed="subscription")
+        return resource
+
+    def implied(self, resource: Resource) -> Iterable[Resource]:
+        """Declared grants that count as there without a grant: spent ones, and copies that are still to be made."""
+        if carry.CARRIED not in resource.marks:
+            return
+        entries = carry.load(resource.marks[carry.CARRIED])
+        unmade = carry.missing(entries, resource.parts)
+        for entry in entries:
+            labels = entry.get("metadata", {})
+            if KEY in labels and carry.TERMS in labels and (entry.get("spent") or entry in unmade):
+                spec = terms.load(GRANTS, labels[carry.TERMS], labels)
+                if spec is None:
+                    continue
+                yield Resource(
+                    Address("grants", (*resource.address.path, labels[KEY])),
+                    spec,
+                    owner=labels.get(OWNER),
+                    marks=labels,
+                    facts={"spent": True},
+                )
+
+    # -- what OpenMeter would refuse ---------------------------------------------------------------
+
+    def check(self, resource: Resource, desired: State) -> Iterable[tuple[str, str, str]]:
+        yield from super().check(resource, desired)
+        if self.get(resource.spec, "type") != "metered":
+            return
+        key = resource.address.path[1]
+        feature = desired.get(Address("features", (key,)))
+        if feature is None or feature.external:
+            return
+        meter_key = FEATURES.get(feature.spec, "meter")
+        if meter_key is None:
+            yield (
+                "type",
+                f"feature {key} has no meter, so nothing can be metered",
+                "type: boolean or type: static",
+            )
+
+    def refuse(self, change: Change, context: Context) -> Iterable[str]:
+        if change.before is not None and change.before.managed:
+            hand = change.before.managed
+            yield f"is managed by a {hand}. Take it out of the catalog, or change the {hand}"
+        if change.action == "replace" and change.before is not None and self._period_is_unclear(change.before):
+            yield "has a usage period that cannot be understood, so its usage and grants could not be kept"
+        key = Address("features", change.address.path[1:])
+        declared, feature = context.desired.get(key), context.live.get(key)
+        if change.after is None or feature is None or declared is None or not declared.external:
+            return
+        # a feature of another hand is known only now, and a refused override would have voided the grants
+        if self.get(change.after.spec, "type") == "metered" and FEATURES.get(feature.spec, "meter") is None:
+            name = change.address.path[1]
+            yield f"feature {name} has no meter, so nothing can be metered (type: boolean or type: static)"
+
+    def _period_is_unclear(self, before: Resource) -> bool:
+        if self.get(before.spec, "type") != "metered":
+            return False
+        try:
+            period, usage_period = before.facts["period"], before.facts["usage_period"]
+            for text in (period["from"], period["to"], usage_period["anchor"]):
+                parse_instant(text)
+            parse_interval(usage_period["intervalISO"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return True
+        return False
+
+    # -- changes -----------------------------------------------------------------------------------
+
+    def compile(self, change: Change, context: Context) -> Change:
+        before, after = change.before, change.after
+        match change.action:
+            case "create":
+                assert after is not None
+                return replace(change, steps=(wire.create(self, after, context),))
+            case "delete":
+                assert before is not None
+                own = (*wire.entitlements_path(before.address, context), before.id or "")
+                gone = Step("DELETE", own, gone=True)
+                return replace(change, reads=(Read("now", own),), destroys=lost(before), steps=(gone,))
+            case _:
+                assert before is not None and after is not None
+                return Overriding(self, change, before, after, context).compile()
+
+    def resolve(self, ref: Ref, known: Known) -> Json:
+        return knowing.resolve(ref, known)
+
+    def hides_labels(self, spec: Spec) -> bool:
+        return bool(self.get(spec, "type") == "boolean")
+
+    def harm(self, change: Change, step: Step) -> Read | None:
+        """A refused override has voided the grants of the entitlement that it leaves in place."""
+        if step.method != "PUT" or step.path[-1] != "override" or change.before is None:
+            return None
+        return Read("grants_left", (*step.path[:-1], "grants"), wire.ALL_GRANTS)
+
+    def undo(self, change: Change, known: Known) -> tuple[Step, ...]:
+        return knowing.undo(change.address, known)
+
+    def harmed(self, change: Change) -> str:
+        assert change.before is not None
+        return ", ".join(name for name, _ in lost(change.before)) or "the issued amount"
+
+    def mend(self, live: Resource, context: Context) -> Change | None:
+        """What an override that died had still to carry, and what landed twice."""
+        if carry.CARRIED not in live.marks and len(live.parts) < 2:
+            return None
+        entries = carry.missing(carry.load(live.marks.get(carry.CARRIED)), live.parts)
+        path = wire.entitlements_path(live.address, context)
+        steps: list[Step] = []
+        if self.get(live.spec, "type") == "metered":
+            steps = [step for entry in entries for step in wire.remake(live.address, path, entry)]
+        twice = carry.doubled(live.parts)
+        steps += [void(g["id"]) for g in twice]
+        if not steps:
+            return None
+        fields = (FieldChange("grants", len(live.parts), len(live.parts) + len(entries) - len(twice), Class.SAFE),)
+        reasons = ("finish_carry",) * bool(entries) + ("doubled",) * bool(twice)
+        return Change(live.address, "update", fields, reasons, Class.SAFE, before=live, after=live, steps=tuple(steps))
+
+
+ENTITLEMENTS = EntitlementKind(
+    name="entitlements",
+    singular="entitlement",
+    keys=("customer", "feature"),
+    key_schemas=(f.FREE_KEY, f.KEY),
+    key_refs=("customers", "features"),
+    key_binds=(False, True),
+    create_class=Class.COMMERCIAL,
+    replace_class=Class.SAFE,
+    labels_fixed=True,
+    listings=(
+        V1Listing("/api/v2/entitlements", (("excludeInactive", "true"),)),
+        V1Listing(
+            "/api/v1/entitlements",
+            (("entitlementType", "boolean"), ("excludeInactive", "true")),
+            labels=True,
+        ),
+    ),
+    doc="What a customer may use, and how much.",
+    fields=(
+        Field(
+            "type",
+            {"enum": ["metered", "static", "boolean"]},
+            required=True,
+            fixed=True,
+            doc="A limit on usage, a value, or a switch.",
+            example="metered",
+        ),
+        Field(
+            "usage_period.interval",
+            f.EVERY,
+            "usagePeriod.interval",
+            required=True,
+            when=METERED,
+            canonical=canonical_interval,
+            write=interval_to_wire,
+            check=at_least_an_hour,
+            fixed=True,
+            doc="day, week, month, year or an ISO 8601 duration of an hour or more.",
+            example="month",
+        ),
+        Field(
+            "usage_period.anchor",
+            f.AT,
+            "usagePeriod.anchor",
+            when=METERED,
+            canonical=canonical_minute,
+            absent=Absent.MOMENT,
+            fixed=True,
+            doc="An instant that the periods' grid goes through; the moment of creation where left out.",
+            example="2026-01-01T00:00:00Z",
+        ),
+        Field(
+            "issue.amount",
+            f.AMOUNT,
+            "issue.amount",
+            when=METERED,
+            default=0,
+            canonical=f.amount,
+            write=f.amount_to_wire,
+            check=exact_amount,
+            rank=f.more_is_commercial,
+            fixed=True,
+            doc="Granted anew in each period.",
+            example=1_000_000,
+        ),
+        Field(
+            "issue.priority",
+            f.PRIORITY,
+            "issue.priority",
+            when=METERED,
+            default=1,
+            rank=SAFE,
+            fixed=True,
+            doc="Lower burns first.",
+        ),
+        Field(
+            "is_soft_limit",
+            f.BOOLEAN,
+            "isSoftLimit",
+            when=METERED,
+            default=False,
+            rank=f.true_is_commercial,
+            fixed=True,
+            doc="Access stays when the limit is reached.",
+        ),
+        Field(
+            "preserve_overage_at_reset",
+            f.BOOLEAN,
+            "preserveOverageAtReset",
+            when=METERED,
+            default=False,
+            rank=lambda before, after: Class.BREAKING if after else Class.COMMERCIAL,
+            fixed=True,
+            doc="Overage is paid from the next period.",
+        ),
+        Field(
+            "measure_usage_from",
+            {"anyOf": [{"enum": [NOW, PERIOD_START]}, f.AT]},
+            "measureUsageFrom",
+            when=METERED,
+            canonical=_measure_from,
+            absent=Absent.CREATE_ONLY,
+            fixed=True,
+            doc="Where usage starts: now, current_period_start or an instant. Speaks at creation only.",
+        ),
+        Field(
+            "config",
+            f.ANY,
+            "config",
+            required=True,
+            when=STATIC,
+            canonical=f.opaque,
+            read=lambda v, names: None if v is None else json.loads(v),
+            opaque=True,
+            rank=_fairness,
+            fixed=True,
+            doc="Any JSON that your product reads.",
+            example={"max": 25},
+        ),
+        Field(
+            "metadata",
+            f.METADATA,
+            default={},
+            canonical=f.text_map,
+            held=True,
+            fixed=True,
+            rank=SAFE,
+            doc="Free labels.",
+        ),
+    ),
+)

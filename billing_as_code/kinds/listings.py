@@ -1,0 +1,75 @@
+"""How OpenMeter lists the resources of a kind: its three styles of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from billing_as_code.model import Json
+
+PAGE = 1000
+"""The most that OpenMeter puts on a page."""
+Query = tuple[tuple[str, Json], ...]
+Item = dict[str, Any]
+
+
+def listed(items: Json) -> list[Item]:
+    """The items of an answer; TypeError where they are no list, since `{}` would pass for an empty one."""
+    if not isinstance(items, list):
+        raise TypeError(f"{type(items).__name__} where a list should be")
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How to list all resources of a kind: one answer that is an array, unless a subclass says otherwise.
+
+    `labels` marks a second list whose metadata fills in what the first does not show.
+    """
+
+    path: str
+    query: Query = ()
+    labels: bool = False
+
+    def request(self, page: int) -> tuple[str, Query]:
+        """The path and query of a page, counted from 1."""
+        return self.path, self.query
+
+    def items(self, page: int, body: Json) -> list[Item]:
+        """The items of a page's answer; KeyError or TypeError where it is not as OpenMeter gives it."""
+        return listed(body)
+
+    def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
+        """The pages to ask for now that this one is known; `ids` has those of its items and of the pages before."""
+        return ()
+
+
+class V1Listing(Listing):
+    """v1 and v2: page and pageSize, an envelope with totalCount and items."""
+
+    __slots__ = ()
+
+    def request(self, page: int) -> tuple[str, Query]:
+        return self.path, (*self.query, ("pageSize", PAGE), ("page", page))
+
+    def items(self, page: int, body: Json) -> list[Item]:
+        return listed(body["items"])
+
+    def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
+        return range(2, -(-int(body["totalCount"]) // PAGE) + 1) if page == 1 else ()
+
+
+class V3Listing(Listing):
+    """v3: page[size] and page[number], data and meta.page.total."""
+
+    __slots__ = ()
+
+    def request(self, page: int) -> tuple[str, Query]:
+        return self.path, (*self.query, ("page[size]", PAGE), ("page[number]", page))
+
+    def items(self, page: int, body: Json) -> list[Item]:
+        return listed(body["data"])
+
+    def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
+        return range(2, -(-int(body["meta"]["page"]["total"]) // PAGE) + 1) if page == 1 else ()

@@ -1,0 +1,87 @@
+"""Subjects: who makes usage events. Declared only to give one a display name or data of its own; OpenMeter makes the
+subjects that customers name by itself. An upsert keeps what it is not given, so every field is sent, null to clear it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing_as_code.kinds import fragments as f
+from billing_as_code.kinds.base import SAFE, Context, Field, Kind, Listing
+from billing_as_code.model import Change, Json, Read, Resource, Step, Value
+
+PATH = ("api", "v1", "subjects")
+
+
+def _content(value: Mapping[str, Any]) -> str:
+    return f.opaque(f.text_map(value))
+
+
+def _json(text: str) -> Json:
+    return json.loads(text)
+
+
+def _no_null(text: Value) -> tuple[str, str] | None:
+    """OpenMeter takes null anywhere but as a value of the map itself."""
+    empty = [name for name, value in _json(text).items() if value is None]
+    return (f"`{empty[0]}` is null, which OpenMeter does not take here", "leave it out") if empty else None
+
+
+class SubjectKind(Kind):
+    """Made and changed by one upsert, by key."""
+
+    def compile(self, change: Change, context: Context) -> Change:
+        if change.action == "delete":
+            assert change.before is not None
+            own = (*PATH, change.before.id or "")
+            return replace(change, reads=(Read("now", own),), steps=(Step("DELETE", own, gone=True),))
+        assert change.after is not None
+        return replace(
+            change,
+            steps=(Step("POST", PATH, [self._body(change.after, context)], saves=str(change.address)),),
+        )
+
+    def _body(self, resource: Resource, context: Context) -> dict[str, Json]:
+        body: dict[str, Json] = {
+            "key": resource.address.path[0],
+            "displayName": None,
+            "stripeCustomerId": None,
+        }
+        body |= self.to_wire(resource.spec)
+        body["metadata"] = body["metadata"] | self.labels(resource, context)
+        return body
+
+
+SUBJECTS = SubjectKind(
+    name="subjects",
+    singular="subject",
+    keys=("subject",),
+    key_schemas=({"type": "string", "minLength": 1},),
+    listings=(Listing("/api/v1/subjects"),),
+    doc="Who makes usage events; only those that need a display name or data of their own.",
+    fields=(
+        Field("display_name", f.TEXT, "displayName", rank=SAFE, example="ACME staging"),
+        Field(
+            "stripe_customer_id",
+            {"type": "string", "pattern": "^cus_"},
+            "stripeCustomerId",
+            rank=SAFE,
+            example="cus_123",
+        ),
+        Field(
+            "metadata",
+            {"type": "object"},
+            default="{}",
+            canonical=_content,
+            write=_json,
+            check=_no_null,
+            opaque=True,
+            rank=SAFE,
+            doc="Any JSON.",
+            example={"tier": "gold"},
+        ),
+    ),
+)

@@ -1,0 +1,160 @@
+"""The table of a kind at work: canonical form from YAML and from the wire, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from billing_as_code.kinds.fields import BadValue, Field, Names, Schema, same
+from billing_as_code.model import Json, Spec, Value
+
+
+class _Row(NamedTuple):
+    """A field as it is looked up in a mapping: below the keys `outer`, by `name`; where `among` is given, only if the
+    value at index `when` is one of those."""
+
+    outer: tuple[str, ...]
+    name: str
+    read: Callable[[Any, Names], Any] | None
+    canonical: Callable[[Any], Value] | None
+    default: Any
+    computed: bool
+    when: int
+    among: tuple[Value, ...] | None
+
+
+class Table:
+    """What a kind's rows make of values. Canonical form is reached here and nowhere else, by the same row for both
+    sides."""
+
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        return {f.name: i for i, f in enumerate(self.fields)}
+
+    @cached_property
+    def references(self) -> tuple[tuple[int, str, bool], ...]:
+        """(field's index, kind that it refers to, whether it binds to the id)."""
+        return tuple((i, f.refers_to, f.binds) for i, f in enumerate(self.fields) if f.refers_to)
+
+    def get(self, spec: Spec, name: str) -> Value:
+        return spec[self.index[name]]
+
+    def with_(self, spec: Spec, values: Mapping[str, Value]) -> Spec:
+        """`spec` with some fields changed, by name."""
+        out = list(spec)
+        for name, value in values.items():
+            out[self.index[name]] = value
+        return tuple(out)
+
+    @cached_property
+    def _checked(self) -> tuple[tuple[int, Callable[[Value], tuple[str, str] | None]], ...]:
+        return tuple((i, f.check) for i, f in enumerate(self.fields) if f.check is not None)
+
+    # -- canonical form ----------------------------------------------------------------------------
+
+    @cached_property
+    def _rows(self) -> tuple[_Row, ...]:
+        return tuple(self._row(f, f.name, None) for f in self.fields)
+
+    @cached_property
+    def _wire_rows(self) -> tuple[_Row, ...]:
+        return tuple(self._row(f, f.wire or f.name, f.read) for f in self.fields)
+
+    def _row(self, f: Field, name: str, read: Callable[[Any, Names], Any] | None) -> _Row:
+        *outer, last = name.split(".")
+        canonical = f.canonical if f.canonical is not same else None
+        at, values = (self.index[f.when[0]], f.when[1]) if f.when else (0, None)
+        return _Row(tuple(outer), last, read, canonical, f.default, callable(f.default), at, values)
+
+    def canonical(self, path: Sequence[str], raw: Mapping[str, Any]) -> Spec:
+        """The spec of a valid YAML mapping (a field that is null counts as left out).
+
+        Raises BadValue where a value has the right shape and no meaning.
+        """
+        return self._settle(self._rows, path, raw, {})
+
+    def from_wire(self, path: Sequence[str], item: Mapping[str, Any], names: Names) -> Spec:
+        """The spec of what OpenMeter answered. `names` says whose an id is."""
+        spec = self._settle(self._wire_rows, path, item, names)
+        shapes, of_texts = self._shapes
+        for i, value in enumerate(spec):
+            if value is None:
+                continue
+            if value.__class__ not in shapes[i]:
+                raise TypeError(f"{value!r} is a {type(value).__name__}")
+            if not of_texts[i]:
+                continue
+            held: Value = value.values() if isinstance(value, dict) else value
+            if any(v.__class__ is not str for v in held):
+                raise TypeError(f"{value!r} holds what is no text")
+        return spec
+
+    @cached_property
+    def _shapes(self) -> tuple[tuple[frozenset[type], ...], tuple[bool, ...]]:
+        """Per field, what classes its canonical value may have, and whether it is a map or a list of texts."""
+        schemas: list[Schema] = [{"type": "string"} if f.opaque else f.schema for f in self.fields]
+        entries: list[Schema] = [s.get("additionalProperties") or s.get("items") or {} for s in schemas]
+        texts = [entry.get("type") == "string" for entry in entries]
+        return tuple(frozenset(_classes(s)) for s in schemas), tuple(texts)
+
+    def _settle(self, rows: tuple[_Row, ...], path: Sequence[str], source: Mapping[str, Any], names: Names) -> Spec:
+        # Runs for every field of everything that is declared or live: a loop without calls but those that rows ask for
+        values: list[Value] = []
+        value: Any = None
+        try:
+            for outer, name, read, canonical, default, computed, when, among in rows:
+                if among is not None and values[when] not in among:
+                    values.append(None)
+                    continue
+                value = source
+                for step in outer:
+                    if value is not None:
+                        value = value.get(step)
+                if value is not None:
+                    value = value.get(name)
+                if read is not None:
+                    value = read(value, names)
+                if value is not None:
+                    values.append(value if canonical is None else canonical(value))
+                elif computed:
+                    values.append(default(path, dict(zip(self.index, values, strict=False))))
+                else:
+                    values.append(default)
+        except (ValueError, ArithmeticError) as error:
+            raise BadValue(self.fields[len(values)].name, value) from error
+        return tuple(values)
+
+    def to_wire(self, spec: Spec, *, only: Callable[[Field], bool] = lambda f: True) -> dict[str, Json]:
+        """The wire form of the fields that have a value."""
+        body: dict[str, Json] = {}
+        for f, value in zip(self.fields, spec, strict=True):
+            if value is None or not only(f):
+                continue
+            *outer, last = (f.wire or f.name).split(".")
+            into = body
+            for name in outer:
+                into = into.setdefault(name, {})
+            written = f.write(value)
+            into[last] = dict(written) if isinstance(written, dict) else written  # a body may be added to
+        return body
+
+
+_CLASSES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "object": dict,
+    "array": tuple,
+}
+
+
+def _classes(schema: Schema) -> Iterable[type]:
+    """The classes that a value in canonical form has where its schema is this."""
+    if "type" in schema:
+        yield _CLASSES[schema["type"]]
+    yield from (type(value) for value in schema.get("enum", ()))
+    for inner in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from _classes(inner)

@@ -1,0 +1,174 @@
+"""Instants, intervals and the grids that they make, as OpenMeter counts them.
+
+Everything is UTC. A canonical instant is RFC 3339 text with a trailing Z; a canonical interval is `day`, `week`,
+`month`, `year` or ISO 8601 text in one spelling, so that `P7D` and `week` are equal.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+INSTANT = rf"^{_DATE}T{_TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}})$"
+_ISO = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DAYS = "(?=[0-9T])([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?"
+_HOURS = "(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?"
+INTERVAL = rf"^(day|week|month|year|P{_DAYS}{_HOURS})$"
+
+
+class Interval(NamedTuple):
+    """A calendar part in months and an exact part in seconds."""
+
+    months: int
+    seconds: int
+
+
+DAY = 86_400
+WORDS = {
+    "day": Interval(0, DAY),
+    "week": Interval(0, 7 * DAY),
+    "month": Interval(1, 0),
+    "year": Interval(12, 0),
+}
+_NAMES = {interval: word for word, interval in WORDS.items()}
+_remembered = lru_cache(maxsize=4096)  # the same few texts stand on tens of thousands of resources
+
+
+def parse_instant(text: str) -> datetime:
+    """The instant of an RFC 3339 text; ValueError where it names no real one (30 February)."""
+    head, dot, rest = text.partition(".")
+    if dot:  # datetime knows microseconds, OpenMeter stores no more
+        digits = re.match(r"\d+", rest)
+        fraction = digits.group() if digits else ""
+        text = f"{head}.{fraction[:6].ljust(6, '0')}{rest[len(fraction) :]}"
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def instant(when: datetime) -> str:
+    """Canonical text; the fraction only where there is one, without trailing zeros."""
+    text = when.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+@_remembered
+def canonical_instant(text: str) -> str:
+    return instant(parse_instant(text))
+
+
+@_remembered
+def canonical_minute(text: str) -> str:
+    """OpenMeter cuts anchors and a grant's start to the minute, whatever was sent."""
+    return instant(to_minute(parse_instant(text)))
+
+
+def to_minute(when: datetime) -> datetime:
+    return when.replace(second=0, microsecond=0)
+
+
+def parse_interval(text: str) -> Interval:
+    """The interval of a word or an ISO text; ValueError where it is neither."""
+    word = WORDS.get(text.lower())
+    if word is not None:
+        return word
+    match = _ISO.fullmatch(text)
+    if match is None or not any(match.groups()):
+        raise ValueError(text)
+    years, months, weeks, days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
+    return Interval(12 * years + months, (weeks * 7 + days) * DAY + hours * 3600 + minutes * 60 + seconds)
+
+
+@_remembered
+def canonical_interval(text: str) -> str:
+    interval = parse_interval(text)
+    return _NAMES.get(interval) or iso_interval(interval)
+
+
+def iso_interval(interval: Interval) -> str:
+    days, rest = divmod(interval.seconds, DAY)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    years, months = divmod(interval.months, 12)
+    date = f"{years}Y" * bool(years) + f"{months}M" * bool(months) + f"{days}D" * bool(days)
+    time = f"{hours}H" * bool(hours) + f"{minutes}M" * bool(minutes) + f"{seconds}S" * bool(seconds)
+    return f"P{date}T{time}" if time else f"P{date or '0D'}"
+
+
+def interval_to_wire(text: str) -> str:
+    """OpenMeter takes its four words in capitals, and ISO text as it is."""
+    return text.upper() if text in WORDS else text
+
+
+def add(when: datetime, interval: Interval, times: int = 1) -> datetime:
+    """`when` and `times` intervals; a day that the month lacks becomes its last (pkg/datetime AddMonthsNoOverflow)."""
+    if interval.months:
+        month = when.year * 12 + when.month - 1 + interval.months * times
+        year, month = divmod(month, 12)
+        day = min(when.day, calendar.monthrange(year, month + 1)[1])
+        when = when.replace(year=year, month=month + 1, day=day)
+    return when + timedelta(seconds=interval.seconds * times)
+
+
+def next_on_grid(anchor: datetime, interval: Interval, after: datetime, *, inclusive: bool = False) -> datetime:
+    """The first point of the grid after `after` (or at it, where inclusive)."""
+    approximate = interval.months * 30.436875 * DAY + interval.seconds
+    n = int((after - anchor).total_seconds() // approximate) - 1
+    while True:
+        point = add(anchor, interval, n)
+        if point > after or (inclusive and point == after):
+            return point
+        n += 1
+
+
+def on_grid(anchor: datetime, interval: Interval, when: datetime) -> bool:
+    return next_on_grid(anchor, interval, when, inclusive=True) == when
+
+
+def expiry(start: datetime, duration: str, count: int) -> datetime:
+    """When a grant ends; a month or year lets a missing day overflow into the next month (Go's AddDate)."""
+    match duration:
+        case "hour":
+            return start + timedelta(hours=count)
+        case "day":
+            return start + timedelta(days=count)
+        case "week":
+            return start + timedelta(weeks=count)
+        case "month" | "year":
+            months = count * (12 if duration == "year" else 1)
+            year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+            return start.replace(year=year, month=month + 1, day=1) + timedelta(days=start.day - 1)
+    raise ValueError(duration)
+
+
+class Term(NamedTuple):
+    """A grant's start and the expiration (a number of units of `duration`) that gives it a wanted end."""
+
+    start: datetime
+    duration: str
+    units: int
+
+
+MOST_UNITS = 1000  # OpenMeter takes a count from 1 to 1000
+_UNITS = (("hour", 3600), ("day", DAY), ("week", 7 * DAY))
+
+
+def term_until(end: datetime, start: datetime) -> Term:
+    """The earliest start not before `start` from which a whole number of hours, days or weeks ends exactly at `end`.
+
+    OpenMeter has no absolute end: a grant lasts a count of units. A start on another minute than the end moves to the
+    end's minute, by less than an hour; an end further off than 1000 days by less than a week.
+    """
+    best: Term | None = None
+    for duration, seconds in _UNITS:
+        count = min(int((end - start).total_seconds() // seconds), MOST_UNITS)
+        if count < 1:
+            continue
+        found = Term(end - timedelta(seconds=seconds * count), duration, count)
+        if best is None or found.start < best.start:
+            best = found
+    # less than an hour is left: OpenMeter's shortest grant is an hour, and a start before the period is refused
+    return best or Term(start, "hour", 1)
