@@ -1,0 +1,94 @@
+"""What `bac.yaml` may be, for editors. `reading` judges it, and words what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billing_as_code.config.settings import Environment, Limits
+from billing_as_code.kinds import KINDS
+from billing_as_code.kinds.schema import DIALECT
+
+_USUAL = Environment("local")
+
+
+def _object(about: str, properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "description": about, "properties": properties}
+    return schema | {"additionalProperties": False} | ({"required": list(required)} if required else {})
+
+
+def _width(about: str, default: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": 64, "default": default, "description": about}
+
+
+def _environment() -> dict[str, Any]:
+    schema = _object(
+        "One OpenMeter; without a url the embedded server.",
+        {
+            "url": {"type": "string", "pattern": "^https?://[^@]+$", "description": "Its address."},
+            "token": _object(
+                "Where its token comes from; a token never stands in a file.",
+                {"from_env": {"type": "string", "description": "The environment variable that holds it."}},
+                "from_env",
+            ),
+            "require_approval": {
+                "type": "boolean",
+                "default": False,
+                "description": "Only reviewed plans are applied.",
+            },
+            "reads": _width("Reads at a time.", _USUAL.reads),
+            "writes": _object(
+                "Writes at a time.",
+                {
+                    "wide": _width("Most writes.", _USUAL.wide),
+                    "narrow": _width("Entitlements, of which OpenMeter cannot take many at a time.", _USUAL.narrow),
+                },
+            ),
+            "timeout": {"type": "number", "minimum": 1, "maximum": 3600, "default": _USUAL.timeout},
+        },
+    )
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of `bac.yaml`, for editors."""
+    limits = Limits()
+    texts = {"type": "array", "items": {"type": "string"}}
+    return {
+        "$schema": DIALECT,
+        "title": "bac.yaml",
+        **_object(
+            "What bac manages, and where.",
+            {
+                "catalog": {"type": "string", "default": "catalog", "description": "The catalog's folder."},
+                "owner": {"type": "string", "maxLength": 63, "description": "Written on everything that bac creates."},
+                "environments": {
+                    "type": "object",
+                    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
+                    "additionalProperties": _environment(),
+                },
+                "limits": _object(
+                    "How much one apply may do before it asks for --force.",
+                    {
+                        "deletes": {"type": "integer", "minimum": 0, "default": limits.deletes},
+                        "changed_share": {
+                            "type": "string",
+                            "pattern": "^[0-9.]+ ?%$",
+                            "default": f"{limits.changed_share}%",
+                        },
+                    },
+                ),
+                "ignore": texts
+                | {
+                    "description": "What other hands write: never compared, never removed.",
+                    "examples": [["customers.*.metadata.crm_*"]],
+                },
+                "exclusive": {
+                    "type": "array",
+                    "items": {"enum": list(KINDS)},
+                    "description": "Kinds whose only source is the catalog: what else lives there is deleted.",
+                },
+                "secrets": texts | {"description": "Environment variables that the catalog may take secrets from."},
+            },
+            "owner",
+        ),
+    }

@@ -1,0 +1,20 @@
+"""YAML text to plain values that know where they stand: `read` and what it gives."""
+
+from billing_as_code.reader.blocks import Block, Items, Mark, describe, shown
+from billing_as_code.reader.building import FAST, MOST_BYTES, MOST_DEPTH, MOST_EVENTS, MOST_PROBLEMS, read
+from billing_as_code.reader.scalars import FloatText
+
+__all__ = [
+    "FAST",
+    "MOST_BYTES",
+    "MOST_DEPTH",
+    "MOST_EVENTS",
+    "MOST_PROBLEMS",
+    "Block",
+    "FloatText",
+    "Items",
+    "Mark",
+    "describe",
+    "read",
+    "shown",
+]
