@@ -1,0 +1,205 @@
+"""OpenMeter over HTTP: one client for all threads. The only module that knows httpx and turns its exceptions into ours.
+
+Reads are repeated until they succeed or it is clear that they will not. A write is repeated here only where it is
+certain that it was not taken (a 429, or no connection); anything else that is no answer is `ambiguous`, and the caller
+looks up what became of it, since OpenMeter has no idempotency keys.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+from billing_as_code import __version__
+from billing_as_code.errors import ApiError, Unreachable
+from billing_as_code.model import Json
+
+# httpx imports its own command line where it can, and with it rich and pygments: a third of its time
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+import httpx  # noqa: E402
+
+TRIES = 6
+TRIES_TO_CONNECT = 3
+"""Less, for what refuses the connection: it is not there, or the address is wrong."""
+LONGEST_WAIT = 60.0
+"""Seconds that one Retry-After is obeyed for."""
+
+Query = Sequence[tuple[str, Json]]
+
+
+def join(segments: Sequence[str]) -> str:
+    """The path of some segments, each percent-encoded: keys are free text."""
+    return "/" + "/".join(quote(s, safe="") for s in segments)
+
+
+class OpenMeter:
+    """A connection to one OpenMeter.
+
+    `url` is its base, with or without a path; `token` is sent as a bearer token. `transport` replaces the network (the
+    embedded server, tests). `slowed` is called on every time-out and 429, from the thread that met it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = 30.0,
+        connections: int = 20,
+        sleep: Callable[[float], None] = time.sleep,
+        slowed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.url, self.slowed, self.sleep = url, slowed, sleep
+        headers = {"accept": "application/json", "user-agent": f"bac/{__version__}"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(
+            base_url=url,
+            headers=headers,
+            transport=transport,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def fetch(self, path: str, query: Query = ()) -> bytes:
+        """GET as it came, for the caller to parse. Raises ApiError, after six tries where trying helps."""
+        return self._repeated("GET", path, query, None).content
+
+    def get(self, path: str, query: Query = ()) -> Json:
+        """GET, decoded. Raises ApiError."""
+        return parse(f"GET {path}", self.fetch(path, query))
+
+    def write(self, method: str, path: str, query: Query = (), body: Json = None) -> Json:
+        """POST, PUT, PATCH or DELETE; the answer decoded, None where it has none.
+
+        Raises ApiError; its `ambiguous` says that the work may have been done.
+        """
+        response = self._repeated(method, path, query, body)
+        return parse(f"{method} {path}", response.content) if response.content.strip() else None
+
+    # -- one request, and again --------------------------------------------------------------------
+
+    def _repeated(self, method: str, path: str, query: Query, body: Json) -> httpx.Response:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._once(method, path, query, body)
+            except ApiError as error:
+                wait = self._wait(error, attempt, is_read=method == "GET")
+                if wait is None or attempt >= (min(TRIES, TRIES_TO_CONNECT) if error.never_sent else TRIES):
+                    raise
+                self.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _wait(self, error: ApiError, attempt: int, *, is_read: bool) -> float | None:
+        """Seconds before the next try, None where there shall be none."""
+        certain = error.status == 429 or error.never_sent
+        if not certain and not (is_read and error.ambiguous):
+            return None
+        if error.retry_after is not None:
+            return error.retry_after
+        return float(min(8.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0))
+
+    def _once(self, method: str, path: str, query: Query, body: Json) -> httpx.Response:
+        name = f"{method} {path}"
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        headers = {"content-type": "application/json"} if content is not None else None
+        try:
+            response = self._http.request(method, path, params=list(query) or None, content=content, headers=headers)
+        except httpx.TimeoutException as error:
+            self.slowed()
+            never = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            text = f"no answer from {self.url} in time"
+            raise Unreachable(name, 0, text, ambiguous=True, never_sent=never) from error
+        except httpx.ConnectError as error:
+            text = f"cannot connect to {self.url} ({error}). Is it running, and is the url right?"
+            raise Unreachable(name, 0, text, ambiguous=True, never_sent=True) from error
+        except httpx.UnsupportedProtocol as error:
+            raise ApiError(name, 0, f"{self.url} is no http or https address") from error
+        except httpx.HTTPError as error:
+            text = f"the connection to {self.url} broke ({type(error).__name__})"
+            raise Unreachable(name, 0, text, ambiguous=True) from error
+        if response.status_code == 429:
+            self.slowed()
+        if not response.is_success:
+            raise _refused(name, response)
+        return response
+
+
+def _refused(name: str, response: httpx.Response) -> ApiError:
+    status = response.status_code
+    body = _problem(response)
+    if 300 <= status < 400:
+        detail = (
+            f"redirected to {response.headers.get('location', 'nowhere')}. Write that address as the environment's url"
+        )
+    elif status == 401:
+        detail = "not authorised. Is the environment's token set and valid?"
+    else:
+        # OpenMeter prints whole schemas into some details; the first line says what is wrong
+        detail = str(body.get("detail") or body.get("title") or response.reason_phrase).split("\n", 1)[0]
+    wait = _retry_after(response.headers)
+    return ApiError(name, status, detail, ambiguous=status >= 500, retry_after=wait, body=body)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # "nan" is a float
+
+
+def parse(name: str, content: bytes) -> Json:
+    """The JSON of an answer. Raises ApiError where it is none (a proxy's page, a cut answer)."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        start = content[:60].decode(errors="replace").strip()
+        text = f"the answer is no JSON, it starts with {start!r}. Is this an OpenMeter, or a proxy in front of it?"
+        raise ApiError(name, 200, text, ambiguous=True) from error
+
+
+def in_process(app: Callable[..., Any]) -> httpx.BaseTransport:
+    """A transport that calls a WSGI application in the calling thread: the whole wire format, no socket."""
+    return _InProcess(app)
+
+
+class _InProcess(httpx.BaseTransport):
+    """httpx's WSGI transport decodes a path before the application sees it, so that a key with a slash becomes two
+    segments; this one also passes the path as it was sent, as servers do."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sent = request.url.raw_path.decode("ascii")
+
+        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            return self._app({**environ, "RAW_URI": sent}, start_response)
+
+        return httpx.WSGITransport(app=app).handle_request(request)

@@ -1,0 +1,202 @@
+"""Reading an OpenMeter: its lists become the live state. Threads only fetch; parsing happens where it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import chain
+from typing import Any
+
+from billing_as_code.client import OpenMeter, parse
+from billing_as_code.errors import ApiError
+from billing_as_code.kinds.base import Item, Kind, Listing
+from billing_as_code.model import Resource, State
+
+Progress = Callable[[int, int], None]
+"""Called with (requests answered, requests known of)."""
+
+
+def closure(names: Iterable[str], kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The kinds that must be read to understand some: what they refer to and are part of, in the registry's order."""
+    wanted, queue = set(), list(names)
+    while queue:
+        name = queue.pop()
+        if name in wanted or name not in kinds:
+            continue
+        wanted.add(name)
+        kind = kinds[name]
+        queue += [t for t in (*kind.key_refs, kind.part_of, *(f.refers_to for f in kind.fields)) if t]
+        queue += [k.name for k in kinds.values() if k.part_of == name]
+    return {name: kind for name, kind in kinds.items() if name in wanted}
+
+
+def read(
+    client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8, progress: Progress = lambda a, b: None
+) -> State:
+    """The live state of some kinds, in ceil(n / 1000) requests a kind. Raises ApiError."""
+    with _Lists(client, width, progress) as lists:
+        # parts are needed before what they are part of
+        for kind in sorted(kinds.values(), key=lambda k: not k.part_of):
+            lists.ask(kind)
+        return assemble(kinds, {kind.name: lists.items(kind) for kind in kinds.values()})
+
+
+def assemble(kinds: Mapping[str, Kind], items: Mapping[str, Iterable[Item]]) -> State:
+    """The state of some wire items, by kind. Raises ApiError where one cannot be understood.
+
+    Items are taken one by one and not kept, but for those that are part of another.
+    """
+    state: State = {}
+    names: dict[str, tuple[str, ...]] = {}
+    held = {kind.name: list(items[kind.name]) for kind in kinds.values() if kind.part_of}
+    parts: dict[str, list[Item]] = {}
+    for name, own in held.items():
+        for item in own:
+            parts.setdefault(str(item.get(kinds[name].part_wire)), []).append(item)
+    for name, kind in kinds.items():
+        for item in held[name] if name in held else items[name]:
+            resource = _understood(kind, item, names)
+            if resource is None:
+                continue
+            if parts and not kind.part_of and (mine := parts.get(item["id"])):
+                resource = resource._replace(parts=tuple(mine))
+            names[item["id"]] = resource.address.path
+            _add(state, kind, resource, item)
+    for resource in list(state.values()):
+        for implied in kinds[resource.address.kind].implied(resource):
+            there = state.get(implied.address)
+            if there is None or not kinds[implied.address.kind].counts(there):
+                state[implied.address] = implied
+    return state
+
+
+def _understood(kind: Kind, item: Item, names: Mapping[str, tuple[str, ...]]) -> Resource | None:
+    try:
+        return kind.live(item, names)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
+        raise ApiError(
+            f"GET {kind.listings[0].path}",
+            200,
+            f"a {kind.singular} that cannot be understood ({type(error).__name__}: {error})",
+        ) from error
+
+
+def _add(state: State, kind: Kind, resource: Resource, item: Item) -> None:
+    other = state.get(resource.address)
+    if other is None:
+        state[resource.address] = resource
+    elif kind.outranks(resource, other):
+        state[resource.address] = resource._replace(parts=(*resource.parts, *other.parts, _wire_of(other)))
+    else:
+        state[resource.address] = other._replace(parts=(*other.parts, item))
+
+
+def _wire_of(resource: Resource) -> Item:
+    return dict(resource.facts.get("wire") or {"id": resource.id})
+
+
+class _Lists:
+    """All pages of all lists, some under way at a time.
+
+    Pages stay bytes until they are wanted, and a kind's items are made a page at a time: tens of thousands of them at
+    once would be most of the memory of a run. Only a first page is parsed as soon as it is there, since it tells which
+    others there are.
+    """
+
+    def __init__(self, client: OpenMeter, width: int, progress: Progress) -> None:
+        self._client, self._progress = client, progress
+        self._pool = ThreadPoolExecutor(width)
+        self._lists: dict[str, list[_List]] = {}
+        self._unopened: dict[Future[bytes], _List] = {}
+        self._done = self._known = 0
+
+    def __enter__(self) -> _Lists:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, kind: Kind) -> None:
+        """Start to fetch the lists of a kind."""
+        self._lists[kind.name] = [_List(listing) for listing in kind.listings]
+        for one in self._lists[kind.name]:
+            self._unopened[self._fetch(one, 1)] = one
+
+    def items(self, kind: Kind) -> Iterable[Item]:
+        """Each item once (a list that changes while it is read may show one twice), with the labels that a second list
+        has."""
+        return chain.from_iterable(self._distinct(kind))
+
+    def _distinct(self, kind: Kind) -> Iterator[list[Item]]:
+        labels: dict[str, Any] = {}
+        for one in self._lists[kind.name]:
+            for items in self._pages(one) if one.listing.labels else ():
+                labels |= {i["id"]: i["metadata"] for i in items if i.get("metadata")}
+        seen: set[str] = set()
+        for one in self._lists[kind.name]:
+            for items in self._pages(one) if not one.listing.labels else ():
+                fresh = {i["id"]: i for i in items if i["id"] not in seen}
+                seen |= fresh.keys()
+                yield [{**i, "metadata": labels[name]} if name in labels else i for name, i in fresh.items()]
+
+    def _pages(self, one: _List) -> Iterator[list[Item]]:
+        while (page := one.page + 1) in one.pages:
+            while not one.pages[page].done():
+                self._open(wait((*self._unopened, one.pages[page]), return_when=FIRST_COMPLETED).done)
+            self._open([one.pages[page]])
+            one.page = page
+            items, one.first = one.first if page == 1 else self._take(one, page), []
+            yield items
+
+    def _open(self, answered: Iterable[Future[bytes]]) -> None:
+        """Look into the first pages among some that were answered, and ask for all that follow them."""
+        for future in answered:
+            if one := self._unopened.pop(future, None):
+                one.first = self._take(one, 1)
+
+    def _take(self, one: _List, page: int) -> list[Item]:
+        items, more = one.take(page)
+        self._done += 1
+        for other in more:
+            self._fetch(one, other)
+        self._progress(self._done, self._known)
+        return items
+
+    def _fetch(self, one: _List, page: int) -> Future[bytes]:
+        path, query = one.listing.request(page)
+        future = one.pages[page] = self._pool.submit(self._client.fetch, path, query)
+        self._known += 1
+        return future
+
+
+class _List:
+    """One list: its pages as they are fetched, the last of them that was used, and the items of the first."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        self.pages: dict[int, Future[bytes]] = {}
+        self.page = 0
+        self.first: list[Item] = []
+        self._ids: dict[int, set[str]] = {}
+
+    def take(self, page: int) -> tuple[list[Item], tuple[int, ...]]:
+        """The items of a page that was fetched, and the pages to ask for next. Raises ApiError."""
+        name = f"GET {self.listing.path}"
+        body = parse(name, self.pages[page].result())
+        self.pages[page] = _taken()
+        try:
+            items = self.listing.items(page, body)
+            self._ids[page] = {item["id"] for item in items}
+            if not all(isinstance(i, str) for i in self._ids[page]):
+                raise TypeError("not a list of resources")
+            return items, tuple(self.listing.more(page, body, self._ids))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            text = f"the answer is no list as OpenMeter gives them ({error})"
+            raise ApiError(name, 200, text, ambiguous=True) from error
+
+
+def _taken() -> Future[bytes]:
+    """What stands for a page that was taken: answered, as `_pages` wants to know, and without its bytes."""
+    future: Future[bytes] = Future()
+    future.set_result(b"")
+    return future

@@ -1,0 +1,260 @@
+"""The plan: what will be done, as a document.
+
+Canonical JSON, named by its sha256. It holds the target, the changes with every request that they will send, and a
+fingerprint of each live resource that it was made from; no clock, no prose, no floats, no secrets. Two runs on the same
+inputs make the same bytes. Its intent is the part that a reviewer decides on: addresses, actions and field changes.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from billing_as_code import cascade, diff, document, order
+from billing_as_code.errors import PlanError, UsageError
+from billing_as_code.kinds.base import Context, Kind
+from billing_as_code.model import Address, Change, Class, Json, Resource, State, canonical_json, digest
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a plan belongs: the environment's name, its normalised URL, and the owner on its labels."""
+
+    environment: str
+    url: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered changes, bound to the live state that they were made from.
+
+    `base` maps an address to the fingerprint of what was live there ("" where nothing was), for all that the plan
+    touches or whose id it uses. `existing` counts the live resources that are ours or declared: what the share of
+    changes is a share of. `scope` holds the addresses of `--only`, empty for a whole plan.
+    """
+
+    target: Target
+    changes: tuple[Change, ...]
+    base: Mapping[str, str]
+    held: tuple[diff.Held, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    existing: int = 0
+    scope: tuple[str, ...] = ()
+
+    @property
+    def cls(self) -> Class:
+        """The worst class of its changes."""
+        return max((c.cls for c in self.changes), default=Class.SAFE)
+
+    def count(self, *actions: str) -> int:
+        return sum(c.action in actions for c in self.changes)
+
+    @cached_property
+    def json(self) -> dict[str, Json]:
+        """The plan as JSON; see `schemas/plan.schema.json`."""
+        return {
+            "version": VERSION,
+            "target": {"environment": self.target.environment, "url": self.target.url, "owner": self.target.owner},
+            "scope": list(self.scope),
+            "existing": self.existing,
+            "changes": [document.change_json(c) for c in self.changes],
+            "held": [
+                {"address": str(h.address), "fields": [document.field_json(f) for f in h.fields]} for h in self.held
+            ],
+            "skipped": [list(s) for s in self.skipped],
+            "base": dict(sorted(self.base.items())),
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.json)
+
+    @cached_property
+    def intent(self) -> str:
+        """A digest of what a reviewer decides on; it stays the same while ids and fingerprints move."""
+        changes = [
+            {
+                "address": str(c.address),
+                "action": c.action,
+                "fields": [document.field_json(f) for f in c.fields],
+                "made": list(c.after.spec) if c.action == "create" and c.after is not None else None,
+            }
+            for c in self.changes
+        ]
+        changes.sort(key=lambda c: str(c["address"]))
+        return digest({"environment": self.target.environment, "owner": self.target.owner, "changes": changes})
+
+    def dump(self) -> str:
+        """The text of a plan file: canonical JSON and a newline."""
+        return canonical_json(self.json) + "\n"
+
+
+# -- making one ------------------------------------------------------------------------------------
+
+
+def build(
+    desired: State,
+    live: State,
+    kinds: Mapping[str, Kind],
+    target: Target,
+    rules: diff.Rules,
+    context: Context,
+    only: Iterable[str] = (),
+) -> Plan:
+    """The plan from `live` to `desired`. Raises PlanError with every reason where there is none."""
+    found = diff.compare(desired, live, kinds, rules, context)
+    cascade.follow(found, desired, live, kinds, rules)
+    scope = tuple(only)
+    if scope:
+        _narrow(found, scope, desired, kinds)
+    actions = {a: c.action for a, c in found.changes.items()}
+    context = replace(context, actions=actions)
+    for address, change in found.changes.items():
+        found.errors += [(str(address), why) for why in kinds[address.kind].refuse(change, context)]
+        if _protected(change, kinds[address.kind]):
+            found.errors.append((str(address), f"is protected (protect: true), and the plan would {change.action} it"))
+    for name in sorted({a.kind for a in found.changes}):
+        own = {a: c for a, c in found.changes.items() if a.kind == name}
+        found.errors += [(str(a), why) for a, why in kinds[name].refuse_all(own, context)]
+    if found.errors:
+        raise PlanError(sorted(set(found.errors)))
+    # what mends something that is not whole knows its steps already
+    compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
+    changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
+    ours = sum(1 for r in live.values() if r.owner == rules.owner or r.address in desired)
+    skipped = tuple((str(a), code) for a, code in found.skipped)
+    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope)
+
+
+def _protected(change: Change, kind: Kind) -> bool:
+    """Whether `protect` forbids a change. It comes off by a change of its own; where labels are fixed, by a replace."""
+    was, is_ = (r is not None and r.protect for r in (change.before, change.after))
+    if change.action == "replace":
+        return is_ or (was and not kind.labels_fixed)
+    return change.action == "delete" and was
+
+
+def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kinds: Mapping[str, Kind]) -> None:
+    """Keep what is in scope, what that depends on, and what must be replaced with it. Nothing is pruned."""
+    roots = [a for a in desired if any(_within(str(a), s) for s in scope)]
+    unknown = [s for s in scope if not any(_within(str(a), s) for a in desired)]
+    if unknown:
+        raise UsageError("; ".join(f"--only {s}: the catalog has no such address" for s in unknown))
+    wanted, queue = set(roots), list(roots)
+    while queue:
+        resource = desired.get(queue.pop())
+        for target, _ in cascade.references(resource, kinds) if resource is not None else ():
+            if target not in wanted:
+                wanted.add(target)
+                queue.append(target)
+    grown = True
+    while grown:
+        following = {
+            a
+            for a, c in found.changes.items()
+            if a not in wanted and any(r.startswith("follows:") and Address.parse(r[8:]) in wanted for r in c.reasons)
+        }
+        wanted |= following
+        grown = bool(following)
+    found.changes = {a: c for a, c in found.changes.items() if a in wanted and c.action != "delete"}
+    found.errors = [(a, t) for a, t in found.errors if not a or Address.parse(a) in wanted]
+    found.held = [h for h in found.held if h.address in wanted]
+
+
+def _within(address: str, scope: str) -> bool:
+    return address == scope or address.startswith(scope + ".")
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def load(text: str) -> Plan:
+    """A plan from the text of its file; UsageError where it is none, or was changed by hand into something else."""
+    try:
+        data = jsonlib.loads(text)
+        if data["version"] != VERSION:
+            raise UsageError(f"the plan has version {data['version']}, this bac reads {VERSION}. Plan again")
+        plan = _load(data)
+        if canonical_json(plan.json) != canonical_json(data):
+            raise ValueError("it holds what no plan has")
+        return plan
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError("this is no plan file of bac (bac plan --out FILE makes one)") from error
+
+
+def _load(data: Mapping[str, Any]) -> Plan:
+    return Plan(
+        Target(**data["target"]),
+        tuple(document.load_change(c) for c in data["changes"]),
+        data["base"],
+        tuple(
+            diff.Held(Address.parse(h["address"]), tuple(document.load_field(f) for f in h["fields"]))
+            for h in data["held"]
+        ),
+        tuple((a, code) for a, code in data["skipped"]),
+        data["existing"],
+        tuple(data["scope"]),
+    )
+
+
+# -- fingerprints ----------------------------------------------------------------------------------
+
+
+def fingerprint(resource: Resource | None) -> str:
+    """What must be the same again at apply: spec, id, labels and the identities of its parts; no time, no balance."""
+    if resource is None:
+        return ""
+    parts = sorted(p["id"] for p in resource.parts if not p.get("deletedAt") and not p.get("voidedAt"))
+    return digest([list(resource.spec), resource.id, resource.owner, resource.protect, parts])
+
+
+def _base(changes: tuple[Change, ...], live: State, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Fingerprints of what changes, and the ids of live resources that a change refers to."""
+    base: dict[str, str] = {}
+    touched = {c.address for c in changes}
+    for change in changes:
+        have = live.get(change.address)
+        counted = have if have is not None and kinds[change.address.kind].counts(have) else None
+        base[str(change.address)] = fingerprint(counted)
+        for resource in (change.before, change.after):
+            for target, _ in cascade.references(resource, kinds) if resource is not None else ():
+                if target not in touched and target in live:
+                    base[str(target)] = "id:" + (live[target].id or "")
+    return base
+
+
+def stale(plan: Plan, live: State, kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
+    """What differs in `live` from what the plan was made from: (address, how)."""
+    before = {str(c.address): c.before for c in plan.changes}
+    out: list[tuple[str, str]] = []
+    for name, expected in plan.base.items():
+        address = Address.parse(name)
+        have = live.get(address)
+        if have is not None and not kinds[address.kind].counts(have):
+            have = None
+        now = "id:" + ((have.id or "") if have is not None else "") if expected.startswith("id:") else fingerprint(have)
+        if now != expected:
+            out.append((name, _how(before.get(name), have, kinds[address.kind])))
+    return out
+
+
+def _how(before: Resource | None, now: Resource | None, kind: Kind) -> str:
+    if now is None:
+        return "is gone"
+    if before is None:
+        return "has appeared, or is another one now"
+    fields = [f.name for f, b, n in zip(kind.fields, before.spec, now.spec, strict=True) if _plain(b) != _plain(n)]
+    if fields:
+        return "changed: " + ", ".join(fields)
+    return "is another one of the same name now" if before.id != now.id else "its owner or its grants changed"
+
+
+def _plain(value: Any) -> Any:
+    """A canonical value as it comes back from a plan file, where tuples are lists."""
+    return jsonlib.loads(canonical_json(value))
