@@ -1,0 +1,145 @@
+"""Options that several commands take, and what they stand for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from billing_as_code.config import Config, Environment
+    from billing_as_code.render.terminal import Output, Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+# -- completion -----------------------------------------------------------------------------------------------------
+
+
+def _environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    try:
+        names = list(configuration().environments)
+    except Exception:
+        return []  # completion never fails: it has nothing to offer
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    try:
+        from billing_as_code import service
+
+        config = configuration()
+        name = chosen(config, ctx.params.get("env")).name
+        known = [str(address) for catalog in service.validate(config, name) for address in catalog.desired]
+    except Exception:
+        return []
+    return [CompletionItem(address) for address in known if address.startswith(incomplete)]
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
+# -- options --------------------------------------------------------------------------------------------------------
+
+
+def env(command: Command) -> Command:
+    return click.option(
+        "--env",
+        "-e",
+        metavar="NAME",
+        shell_complete=_environments,
+        help="The environment of bac.yaml; else BAC_ENV, else the local one.",
+    )(command)
+
+
+def output_format(*formats: str) -> Callable[[Command], Command]:
+    """`--format`, and `--json` for short; the command gets `output`."""
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--format",
+            "output",
+            type=click.Choice(formats),
+            default="text",
+            show_default=True,
+            help="How it is printed.",
+        )(command)
+        return click.option("--json", "output", flag_value="json", help="Short for --format json.")(command)
+
+    return add
+
+
+def changing(command: Command) -> Command:
+    """The options that make a plan."""
+    command = click.option(
+        "--gap", is_flag=True, help="Replace meters by delete and create: simpler, with a gap in access."
+    )(command)
+    command = click.option(
+        "--replace",
+        "replaced",
+        metavar="ADDRESS",
+        multiple=True,
+        shell_complete=_addresses,
+        help="Replace this resource though nothing forces it, held differences included. Repeatable.",
+    )(command)
+    return click.option(
+        "--only",
+        metavar="ADDRESS",
+        multiple=True,
+        shell_complete=_addresses,
+        help="Only this resource (or all below it) and what it depends on; prunes nothing. Repeatable.",
+    )(command)
+
+
+# -- what they stand for --------------------------------------------------------------------------------------------
+
+
+def configuration() -> Config:
+    from billing_as_code.config import load
+
+    return load(Path.cwd())
+
+
+def chosen(config: Config, name: str | None) -> Environment:
+    from billing_as_code.config import select
+
+    return select(config, name, os.environ)
+
+
+def env_flag(config: Config, environment: Environment) -> str:
+    """` --env NAME` for commands that are proposed, where they need it."""
+    from billing_as_code.config import select
+    from billing_as_code.errors import UsageError
+
+    try:
+        default = select(config, None, {}).name
+    except UsageError:
+        default = ""
+    return "" if environment.name == default else f" --env {environment.name}"
+
+
+def stdout() -> Output:
+    from billing_as_code.render.terminal import Output
+
+    return Output(sys.stdout, os.environ)
+
+
+def progress(text: str) -> Progress:
+    from billing_as_code.render.terminal import Progress
+
+    return Progress(sys.stderr, os.environ, text)
+
+
+@contextmanager
+def reading(environment: Environment) -> Iterator[Callable[[int, int], None]]:
+    """Progress of a read, as the function that the service calls."""
+    with progress(f"Reading {environment.name}") as shown:
+        yield lambda done, known: shown.say(f"Reading {environment.name}: {done}/{known} requests")

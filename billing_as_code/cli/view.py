@@ -1,0 +1,175 @@
+"""Commands that change nothing: validate, plan, drift."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from billing_as_code.cli import options
+from billing_as_code.errors import EXIT_CHANGES, CatalogError, Refused, UsageError
+
+if TYPE_CHECKING:
+    from billing_as_code.plan import Plan
+    from billing_as_code.service import Session
+
+
+def print_json(value: Any) -> None:
+    options.stdout().text([json.dumps(value, indent=2, ensure_ascii=False)])
+
+
+@click.command(
+    short_help="Check the catalog, offline.",
+    epilog=options.examples(
+        "bac validate", "bac validate --env staging", "bac validate --json | jq '.problems[].message'"
+    ),
+)
+@options.env
+@options.output_format("text", "json")
+def validate(env: str | None, output: str) -> None:
+    """Check the catalog, offline, for every environment.
+
+    Tells all problems at once, each as file:line:column with what would be right. Exit code 1 where there are any.
+    """
+    from billing_as_code import service
+    from billing_as_code.render.problems import problems_json
+
+    try:
+        config = options.configuration()
+        name = options.chosen(config, env).name if env is not None else None
+        with options.progress("Reading the catalog"):
+            catalogs = service.validate(config, name)
+    except CatalogError as error:
+        if output == "json":
+            print_json({"valid": False, "problems": problems_json(error.problems), "environments": {}})
+            raise SystemExit(error.exit_code) from None
+        raise
+    names = [name] if name is not None else list(config.environments)
+    counts = {n: len(c.desired) for n, c in zip(names, catalogs, strict=True)}
+    if output == "json":
+        print_json({"valid": True, "problems": [], "environments": counts})
+        return
+    files = len({f for c in catalogs for f in c.files})
+    told = ", ".join(f"{n} {number:,} resources" for n, number in counts.items())
+    options.stdout().text([f"The catalog is valid: {files:,} files; {told}."])
+
+
+@click.command(
+    short_help="Show what apply would do.",
+    epilog=options.examples(
+        "bac plan",
+        "bac plan --env production --out plan.json",
+        "bac plan --env production --format markdown > comment.md",
+        "bac plan --only entitlements.acme --show-requests",
+    ),
+)
+@options.env
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file, for bac apply.")
+@options.output_format("text", "markdown", "json")
+@options.changing
+@click.option("--show-requests", is_flag=True, help="Print every write that apply would send, and nothing else.")
+@click.option("--exit-code", is_flag=True, help="Exit with 2 where there is something to change.")
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    env: str | None,
+    out: Path | None,
+    output: str,
+    only: tuple[str, ...],
+    replaced: tuple[str, ...],
+    gap: bool,
+    show_requests: bool,
+    exit_code: bool,
+) -> None:
+    """Show what apply would do. Changes nothing.
+
+    Compares the catalog with what is live: what is created (+), updated (~), replaced (±) and deleted (-), the breaking
+    (!) first. A plan that --out wrote is what `bac apply FILE` runs, or refuses where something has changed since.
+    """
+    from billing_as_code import service
+
+    config = options.configuration()
+    environment = options.chosen(config, env)
+    with service.open_session(config, environment) as session:
+        with options.reading(environment) as progress:
+            made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
+        if out is not None:
+            _save(made, out)
+        _show(session, made, output, out, show_requests)
+    if exit_code and made.changes:
+        ctx.exit(EXIT_CHANGES)
+
+
+def _show(session: Session, made: Plan, output: str, out: Path | None, show_requests: bool) -> None:
+    from billing_as_code.render import machine, markdown, requests, text
+
+    if show_requests:
+        options.stdout().lines(requests.requests(made))
+    elif output == "json":
+        print_json(machine.plan(made))
+    elif output == "markdown":
+        options.stdout().text(markdown.plan(made))
+    else:
+        options.stdout().lines(text.plan(made, following=following(session, made, out)))
+
+
+def following(session: Session, made: Plan, out: Path | None = None) -> list[str]:
+    """What to do with a plan that is shown: the command that applies it, and what stands against it."""
+    from billing_as_code import service
+
+    command = "bac apply" + (f" {out}" if out is not None else "")
+    if out is None or session.environment.name != made.target.environment:
+        command += options.env_flag(session.config, session.environment)
+    try:
+        service.check(session, made)
+    except Refused as refused:
+        return [f"Next: {command}", f"As it stands that would be refused: {refused}"]
+    return [f"Next: {command}"]
+
+
+def _save(made: Plan, out: Path) -> None:
+    """Readable by its owner alone: a plan holds customers' names and addresses."""
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(made.dump())
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror}") from error
+
+
+@click.command(
+    short_help="Show where live differs from the catalog.",
+    epilog=options.examples(
+        "bac drift --env production",
+        "bac drift --env production --json | jq .counts",
+        "bac drift || mail -s drift ops@example.com",
+    ),
+)
+@options.env
+@options.output_format("text", "markdown", "json")
+@click.pass_context
+def drift(ctx: click.Context, env: str | None, output: str) -> None:
+    """Show what is live and not as the catalog says. Exit code 2 where there is any.
+
+    For a nightly job: whoever changed something by hand shows up here.
+    """
+    from billing_as_code import service
+    from billing_as_code.render import drift as rendered
+    from billing_as_code.render import machine, markdown
+
+    config = options.configuration()
+    environment = options.chosen(config, env)
+    with service.open_session(config, environment) as session, options.reading(environment) as progress:
+        made = service.drift(session, progress=progress)
+    if output == "json":
+        print_json(machine.plan(made))
+    elif output == "markdown":
+        options.stdout().text(markdown.plan(made, title="bac drift"))
+    else:
+        flag = options.env_flag(config, environment)
+        mends = f"bac plan{flag} shows what would mend it, bac apply{flag} does."
+        options.stdout().lines(rendered.drift(made, following=mends))
+    if made.changes:
+        ctx.exit(EXIT_CHANGES)
