@@ -1,0 +1,59 @@
+# make demo   a minute with the sample catalog
+# make check  what CI runs, but for the wheel
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+TOOLS := $(VENV)/.tools-installed
+
+.PHONY: help demo test test-long lint check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       the sample catalog: validate, plan, apply, drift"
+	@echo "make test       the tests"
+	@echo "make test-long  the same, with many more random cases"
+	@echo "make lint       ruff and mypy"
+	@echo "make check      lint, tests, and whether generated files are up to date"
+	@echo "make bench      how long reading, planning and applying take"
+
+demo: $(RUNTIME)
+	@$(BIN)/python scripts/demo.py
+
+# the random catalogs without coverage, which would take most of their time
+test: $(TOOLS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --ignore tests/test_converge.py
+	$(BIN)/python -m pytest -n 2 tests/test_converge.py
+
+test-long: $(TOOLS)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest
+
+lint: $(TOOLS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test
+	$(BIN)/bac schema --check
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/bac validate
+
+bench: $(RUNTIME)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# pip knows dependency groups from 25.1 on
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(TOOLS): pyproject.toml $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test --group lint
+	@touch $@
