@@ -8,6 +8,7 @@ import httpx
 import pytest
 from workspace import Workspace
 
+from billing_as_code.errors import PlanError
 from billing_as_code.kinds.customers import CUSTOMERS
 from billing_as_code.model import Class, Find, Read, Step
 from kinds.conftest import Problems
@@ -259,3 +260,19 @@ def test_a_customer_that_left_the_catalog_is_read_once_more_and_deleted(ws: Work
     assert change.before is not None
     own = (*PATH, change.before.id)
     assert (change.reads, change.steps) == ((Read("now", own),), (Step("DELETE", own, gone=True),))
+
+
+def test_a_subject_that_another_customer_keeps_is_no_plan(ws: Workspace) -> None:
+    held = {"name": "Other", "key": "other", "usageAttribution": {"subjectKeys": ["s1"]}}
+    ws.http.post("/api/v1/customers", json=held).raise_for_status()
+    ws.write("catalog/all.yaml", {"customers": {"acme": {"name": "ACME", "subjects": ["s1"]}}})
+
+    with pytest.raises(PlanError) as refused:
+        ws.plan()
+
+    told = "takes 's1', a subject of customers.other, which keeps it. Take it off that one first"
+    assert refused.value.reasons == (("customers.acme", told),)
+    ws.write(
+        "catalog/all.yaml", {"customers": {"acme": {"name": "ACME", "subjects": ["s1"]}, "other": {"name": "Other"}}}
+    )
+    ws.converge()
