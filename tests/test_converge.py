@@ -27,7 +27,14 @@ from billing_as_code.kinds.base import Absent
 from billing_as_code.model import Address, Resource, State
 
 LATER = st.sampled_from((None, None, "2026-11-24T15:40:20Z", "2026-12-02T08:00:20Z", "2027-01-03T01:00:20Z"))
-REFUSALS = ("which keeps it", "is protected", "cannot use a meter", "is no dimension of meter", "has no meter")
+REFUSALS = (
+    "OpenMeter has no such thing",
+    "which keeps it",
+    "is protected",
+    "cannot use a meter",
+    "is no dimension of meter",
+    "has no meter",
+)
 """Why an edit may be refused as a whole: what was protected, and what another hand's meter does not allow."""
 
 
