@@ -121,7 +121,10 @@ def test_whatever_the_bytes_are_there_is_an_answer(data: bytes) -> None:
 
 @given(st.text("ab:-{}[]&*!|>'\"#%@` \n\t,?$<", max_size=40))
 def test_whatever_the_text_is_there_is_an_answer(text: str) -> None:
-    read("f.yaml", text.encode())
+    block, problems = read("f.yaml", text.encode())
+
+    assert block is None or isinstance(block, dict)
+    assert all(p.file == "f.yaml" and p.message for p in problems)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 
-WINDOW_SIZES = ("MINUTE", "HOUR", "DAY", "MONTH")
-
 
 @dataclass(frozen=True)
 class MeterDefinition:

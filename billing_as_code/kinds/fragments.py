@@ -19,7 +19,6 @@ TEXT = {"type": "string", "minLength": 1}
 AT = {"type": "string", "pattern": INSTANT}
 EVERY = {"type": "string", "pattern": INTERVAL}
 METADATA = {"type": "object", "additionalProperties": {"type": "string"}}
-NUMBER_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 AMOUNT = {"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}]}
 PRICE = AMOUNT  # a decimal that OpenMeter carries as text
 BOOLEAN = {"type": "boolean"}

@@ -21,7 +21,7 @@ from billing_as_code.kinds.entitlements.overriding import Overriding, lost
 from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
-from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.grants.changing import ALL, void
 from billing_as_code.kinds.times import (
     canonical_interval,
     canonical_minute,
@@ -195,7 +195,7 @@ class EntitlementKind(Kind):
         """A refused override has voided the grants of the entitlement that it leaves in place."""
         if step.method != "PUT" or step.path[-1] != "override" or change.before is None:
             return None
-        return Read("grants_left", (*step.path[:-1], "grants"), wire.ALL_GRANTS)
+        return Read("grants_left", (*step.path[:-1], "grants"), ALL)
 
     def undo(self, change: Change, known: Known) -> tuple[Step, ...]:
         return knowing.undo(change.address, known)

@@ -9,10 +9,10 @@ from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds.base import KEY, Context, Kind
 from billing_as_code.kinds.entitlements import wire
 from billing_as_code.kinds.entitlements.knowing import spent_before, unmade
-from billing_as_code.kinds.entitlements.wire import ALL_GRANTS, ANCHOR, PERIOD
+from billing_as_code.kinds.entitlements.wire import ANCHOR, PERIOD
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS
-from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.grants.changing import ALL, void
 from billing_as_code.kinds.times import on_grid, parse_instant, parse_interval, to_minute
 from billing_as_code.model import Address, Change, Json, Read, Ref, Resource, Step
 
@@ -61,7 +61,7 @@ class Overriding:
             name, at = ("value_now", "minute") if self._restarts else ("value", "period_start")
             reads += (
                 Read(name, (*self.path, key, "value"), (("time", self.ref(at)),)),
-                Read("grants", (*self.path, key, "grants"), ALL_GRANTS),
+                Read("grants", (*self.path, key, "grants"), ALL),
             )
         copies = tuple(step for entry in entries if not entry.get("spent") for step in self._copies(entry))
         steps = (self._put(self._carrying_body(bool(entries))), *copies)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds.base import KEY, Context, Kind
-from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.grants.changing import ALL, void
 from billing_as_code.model import Address, Find, Json, Ref, Resource, Step
 
 ANCHOR, PERIOD = "bac.anchor", "bac.period"
 NOW, PERIOD_START = "now", "current_period_start"
-ALL_GRANTS: tuple[tuple[str, Json], ...] = (("pageSize", 1000),)
 
 Path = tuple[str | Ref, ...]
 
@@ -60,7 +59,7 @@ def copy(address: Address, path: Path, entry: carry.Entry, content: Json, when: 
         (f"metadata.{carry.FROM}", entry["from"]),
         ("recurrence?", "recurrence" in entry),
     )
-    found = Find(grants, where, "items", ALL_GRANTS)
+    found = Find(grants, where, "items", ALL)
     return Step("POST", grants, content, saves=copy_name(address, entry), find=found, when=when)
 
 
