@@ -1,156 +1,21 @@
-"""One function for each thing that a user can do. Commands and agents' tools call these and nothing deeper."""
+"""Check, apply, resume, abandon: what carries a plan out."""
 
 from __future__ import annotations
 
-import gc
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from billing_as_code import diff, executor, safety
+from billing_as_code import executor, safety
 from billing_as_code import live as live_state
 from billing_as_code import plan as plans
-from billing_as_code.catalog import Catalog, load_all
-from billing_as_code.catalog import load as load_catalog
-from billing_as_code.client import OpenMeter
 from billing_as_code.closing import Closing, follows_touched
-from billing_as_code.config import Config, Environment
-from billing_as_code.errors import Refused, StalePlan, UsageError
-from billing_as_code.journal import Journal, Runs
-from billing_as_code.kinds import KINDS
-from billing_as_code.kinds.base import Context, Kind
+from billing_as_code.errors import Refused, StalePlan
+from billing_as_code.journal import Journal
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Event, State
-from billing_as_code.plan import Plan, Target
-
-
-@dataclass
-class Outcome:
-    """How an apply ended. `loose` are (address, text) pairs that the closing read found not to be as declared."""
-
-    tally: executor.Tally = field(default_factory=executor.Tally)
-    loose: list[tuple[str, str]] = field(default_factory=list)
-    halved: int = 0
-
-    @property
-    def whole(self) -> bool:
-        return not (self.tally.failed or self.tally.blocked or self.loose)
-
-
-@dataclass
-class Session:
-    """One environment, open: its connection and what has been learnt over it."""
-
-    config: Config
-    environment: Environment
-    client: OpenMeter
-    target: Target
-    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
-    now: Callable[[], datetime] = field(default_factory=lambda: _utc)
-    catalog: Catalog | None = None
-    outcome: Outcome = field(default_factory=Outcome)
-
-    @property
-    def runs(self) -> Runs:
-        return Runs(self.config.root / ".bac" / "runs")
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.client.close()
-
-
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
-def validate(config: Config, environment: str | None = None) -> list[Catalog]:
-    """The catalog as each environment sees it, or as one does. Raises CatalogError with every problem."""
-    with _uncollected():
-        if environment is not None:
-            return [load_catalog(config.catalog, environment, config.environments)]
-        return list(load_all(config.catalog, config.environments).values())
-
-
-def open_session(config: Config, environment: Environment, *, transport: Any = None) -> Session:
-    """Connect to an environment; nothing is asked yet. Without a url it is the embedded server, its data in `.bac/`."""
-    if environment.url is None:
-        data = config.root / ".bac" / f"{environment.name}.db"
-        client = _embedded(data) if transport is None else OpenMeter("http://openmeter.test", transport=transport)
-        url = f"embedded:.bac/{data.name}"
-    else:
-        url = environment.url
-        client = OpenMeter(
-            url, token=environment.token(os.environ), transport=transport, timeout=environment.timeout, connections=32
-        )
-    return Session(config, environment, client, Target(environment.name, url, config.owner))
-
-
-def _embedded(data: Path) -> OpenMeter:
-    from billing_as_code.client import in_process
-    from billing_as_code.devserver import create_app
-
-    data.parent.mkdir(parents=True, exist_ok=True)
-    return OpenMeter("http://embedded.openmeter", transport=in_process(create_app(data)))
-
-
-# -- plan ------------------------------------------------------------------------------------------
-
-
-def plan(
-    session: Session,
-    *,
-    only: Sequence[str] = (),
-    replaced: Sequence[str] = (),
-    gap: bool = False,
-    progress: Progress = lambda done, known: None,
-) -> Plan:
-    """Compare the catalog with what is live. Changes nothing. Raises CatalogError, ApiError, PlanError."""
-    with _uncollected():
-        catalog = load_catalog(
-            session.config.catalog, session.environment.name, session.config.environments, session.kinds
-        )
-        # without what was written where: that is half of the memory, and nobody asks a session for it
-        session.catalog = replace(catalog, entries={})
-        catalog = session.catalog
-        live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
-        return _build(session, catalog.desired, live, only, replaced, gap)
-
-
-def drift(session: Session, *, progress: Progress = lambda done, known: None) -> Plan:
-    """What is live and not as the catalog says: the plan that would mend it."""
-    return plan(session, progress=progress)
-
-
-def _build(
-    session: Session,
-    desired: State,
-    live: State,
-    only: Sequence[str] = (),
-    replaced: Sequence[str] = (),
-    gap: bool = False,
-) -> Plan:
-    config = session.config
-    asked = frozenset(_address(text, "--replace", desired) for text in replaced)
-    rules = diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), asked)
-    context = Context(config.owner, live, desired, {}, gap, session.now())
-    return plans.build(desired, live, session.kinds, session.target, rules, context, only)
-
-
-def _address(text: str, flag: str, desired: State) -> Address:
-    try:
-        address = Address.parse(text)
-    except ValueError as error:
-        raise UsageError(f"{flag} {text}: no address; write one like entitlements.acme.ai_tokens") from error
-    if address not in desired:
-        raise UsageError(f"{flag} {text}: the catalog has no such address")
-    return address
-
+from billing_as_code.plan import Plan
+from billing_as_code.service.session import Outcome, Session, uncollected
 
 # -- may it be applied -----------------------------------------------------------------------------
 
@@ -251,7 +116,7 @@ def _same_target(session: Session, plan: Plan) -> None:
 def _read(session: Session, plan: Plan, progress: Progress) -> State:
     names = {c.address.kind for c in plan.changes} | {Address.parse(a).kind for a in plan.base}
     kinds = live_state.closure(names, session.kinds)
-    with _uncollected():
+    with uncollected():
         return live_state.read(session.client, kinds, width=session.environment.reads, progress=progress)
 
 
@@ -293,16 +158,3 @@ def _close(session: Session, plan: Plan, lanes: executor.Lanes) -> Iterator[Even
 
 def _closing(session: Session, live: State) -> Closing:
     return Closing(live, session.kinds, session.target.owner, session.now())
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """The garbage collector off while a catalog is loaded and compared: nothing dies there, and it is most of the
-    time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

@@ -1,0 +1,77 @@
+"""Validate, plan, drift: what compares and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from billing_as_code import diff
+from billing_as_code import live as live_state
+from billing_as_code import plan as plans
+from billing_as_code.catalog import Catalog, load_all
+from billing_as_code.catalog import load as load_catalog
+from billing_as_code.config import Config
+from billing_as_code.errors import UsageError
+from billing_as_code.kinds.base import Context
+from billing_as_code.live import Progress
+from billing_as_code.model import Address, State
+from billing_as_code.plan import Plan
+from billing_as_code.service.session import Session, uncollected
+
+
+def validate(config: Config, environment: str | None = None) -> list[Catalog]:
+    """The catalog as each environment sees it, or as one does. Raises CatalogError with every problem."""
+    with uncollected():
+        if environment is not None:
+            return [load_catalog(config.catalog, environment, config.environments)]
+        return list(load_all(config.catalog, config.environments).values())
+
+
+def plan(
+    session: Session,
+    *,
+    only: Sequence[str] = (),
+    replaced: Sequence[str] = (),
+    gap: bool = False,
+    progress: Progress = lambda done, known: None,
+) -> Plan:
+    """Compare the catalog with what is live. Changes nothing. Raises CatalogError, ApiError, PlanError."""
+    with uncollected():
+        catalog = load_catalog(
+            session.config.catalog, session.environment.name, session.config.environments, session.kinds
+        )
+        # without what was written where: that is half of the memory, and nobody asks a session for it
+        session.catalog = replace(catalog, entries={})
+        catalog = session.catalog
+        live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
+        return _build(session, catalog.desired, live, only, replaced, gap)
+
+
+def drift(session: Session, *, progress: Progress = lambda done, known: None) -> Plan:
+    """What is live and not as the catalog says: the plan that would mend it."""
+    return plan(session, progress=progress)
+
+
+def _build(
+    session: Session,
+    desired: State,
+    live: State,
+    only: Sequence[str] = (),
+    replaced: Sequence[str] = (),
+    gap: bool = False,
+) -> Plan:
+    config = session.config
+    asked = frozenset(_address(text, "--replace", desired) for text in replaced)
+    rules = diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), asked)
+    context = Context(config.owner, live, desired, {}, gap, session.now())
+    return plans.build(desired, live, session.kinds, session.target, rules, context, only)
+
+
+def _address(text: str, flag: str, desired: State) -> Address:
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{flag} {text}: no address; write one like entitlements.acme.ai_tokens") from error
+    if address not in desired:
+        raise UsageError(f"{flag} {text}: the catalog has no such address")
+    return address

@@ -1,0 +1,97 @@
+"""One environment, open: what every other thing that a user can do starts from."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from billing_as_code import executor
+from billing_as_code.catalog import Catalog
+from billing_as_code.client import OpenMeter
+from billing_as_code.config import Config, Environment
+from billing_as_code.journal import Runs
+from billing_as_code.kinds import KINDS
+from billing_as_code.kinds.base import Kind
+from billing_as_code.plan import Target
+
+
+@dataclass
+class Outcome:
+    """How an apply ended. `loose` are (address, text) pairs that the closing read found not to be as declared."""
+
+    tally: executor.Tally = field(default_factory=executor.Tally)
+    loose: list[tuple[str, str]] = field(default_factory=list)
+    halved: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return not (self.tally.failed or self.tally.blocked or self.loose)
+
+
+@dataclass
+class Session:
+    """One environment, open: its connection and what has been learnt over it."""
+
+    config: Config
+    environment: Environment
+    client: OpenMeter
+    target: Target
+    kinds: Mapping[str, Kind] = field(default_factory=lambda: KINDS)
+    now: Callable[[], datetime] = field(default_factory=lambda: _utc)
+    catalog: Catalog | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.config.root / ".bac" / "runs")
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.client.close()
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_session(config: Config, environment: Environment, *, transport: Any = None) -> Session:
+    """Connect to an environment; nothing is asked yet. Without a url it is the embedded server, its data in `.bac/`."""
+    if environment.url is None:
+        data = config.root / ".bac" / f"{environment.name}.db"
+        client = _embedded(data) if transport is None else OpenMeter("http://openmeter.test", transport=transport)
+        url = f"embedded:.bac/{data.name}"
+    else:
+        url = environment.url
+        client = OpenMeter(
+            url, token=environment.token(os.environ), transport=transport, timeout=environment.timeout, connections=32
+        )
+    return Session(config, environment, client, Target(environment.name, url, config.owner))
+
+
+def _embedded(data: Path) -> OpenMeter:
+    from billing_as_code.client import in_process
+    from billing_as_code.devserver import create_app
+
+    data.parent.mkdir(parents=True, exist_ok=True)
+    return OpenMeter("http://embedded.openmeter", transport=in_process(create_app(data)))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """The garbage collector off while a catalog is loaded and compared: nothing dies there, and it is most of the
+    time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
