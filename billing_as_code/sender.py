@@ -194,14 +194,15 @@ class Sender:
 
     def _rescue(self, change: Change, step: Step, error: ApiError) -> None:
         """Undo the harm that a refused write has done, where its kind knows of any."""
-        kind = self.kinds[change.address.kind]
-        look = kind.harm(change, step)
-        if look is None or error.never_sent:
+        kind, address = self.kinds[change.address.kind], str(change.address)
+        looks = kind.harm(change, step)
+        if not looks or error.never_sent:
             return
+        readings = self.readings.setdefault(address, {})
         try:
-            seen = self.client.get(self._path(look.path), self._pairs(look.query))
-            known = self._known(str(change.address), {look.name: seen})
-            for undo in kind.undo(change, known):
+            for look in looks:
+                readings[look.name] = self.client.get(self._path(look.path), self._pairs(look.query))
+            for undo in kind.undo(change, self._known(address)):
                 answer = self._sent(change, undo, doubtful=False)
                 if undo.saves and isinstance(answer, Mapping):
                     self._save(undo, answer)
@@ -222,8 +223,8 @@ class Sender:
             address = Address.parse(step.saves)
             self.names[answer["id"]] = address.path
 
-    def _known(self, name: str, more: Mapping[str, Json] = NO_FACTS) -> Known:
-        readings = {**self.readings.get(name, {}), **more}
+    def _known(self, name: str) -> Known:
+        readings = dict(self.readings.get(name, {}))
         at = datetime.fromisoformat(readings["at"]) if "at" in readings else self.now()
         address = Address.parse(name)
         kind = self.kinds[address.kind]

@@ -99,6 +99,11 @@ class Server:
         return {time: self.value(time) for time in times}
 
 
+def an_hour_on(values: dict[str, Any]) -> dict[str, Any]:
+    """Without the first hour, in which the remainder of a recurring grant may still be to come."""
+    return {time: value for time, value in values.items() if time > "2026-11-24T13:30"}
+
+
 def served(factory: pytest.TempPathFactory) -> Iterator[Server]:
     workspace = Workspace(factory.mktemp("project"), Mortal(refereed(create_app())))
     yield Server(workspace)
@@ -114,6 +119,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server on which the new terms hold from the beginning."""
     yield from served(tmp_path_factory)
+
+
+# -- what OpenMeter refuses --------------------------------------------------------------------------------------------
+
+
+class Archiving(httpx.BaseTransport):
+    """Another hand archives the feature just before an override, which is refused for it."""
+
+    def __init__(self, server: Server, inner: httpx.BaseTransport) -> None:
+        self.server, self.inner = server, inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            feature = self.server.ws.http.get("/api/v1/features/tokens").json()["id"]
+            self.server.ws.http.delete(f"/api/v1/features/{feature}")
+        return self.inner.handle_request(request)
+
+
+def refuse_the_override(server: Server) -> None:
+    """Apply a plan whose override OpenMeter refuses; it voids the grants all the same."""
+    plan, through = server.ws.plan(), server.ws.transport
+    server.ws.transport = Archiving(server, through)
+    try:
+        _, outcome = server.ws.apply(plan)
+    finally:
+        server.ws.transport = through
+    assert list(map(str, outcome.tally.failed)) == ["entitlements.acme.tokens"]
+    assert outcome.tally.failed.popitem()[1].endswith("feature not found: tokens")
 
 
 # -- the property -----------------------------------------------------------------------------------------------------
@@ -176,11 +209,12 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, Any]], l
 
 
 @settings(max_examples=share(0.25))
-@given(history=histories(), was=st.booleans(), amount=st.sampled_from((20, 100)))
+@given(history=histories(), was=st.booleans(), amount=st.sampled_from((20, 100)), refused=st.integers(0, 2))
 def test_a_change_of_the_limit_is_as_if_declared_from_the_start(
-    server: Server, twin: Server, history: Any, was: bool, amount: int
+    server: Server, twin: Server, history: Any, was: bool, amount: int, refused: int
 ) -> None:
-    """Manual grants burn before the issued amount, so that what is issued changes nothing about earlier periods."""
+    """Also where OpenMeter refused it first. Manual grants burn before the issued amount, so that what is issued
+    changes nothing about earlier periods."""
     declared, done, used = history
     old = {"issue": {"amount": 50, "priority": 200}, "is_soft_limit": was}
     new = {"issue": {"amount": amount, "priority": 200}, "is_soft_limit": not was}
@@ -192,6 +226,11 @@ def test_a_change_of_the_limit_is_as_if_declared_from_the_start(
         one.ws.clock(CHANGED)
     server.declare(new, declared)
     note(str(describe(server.ws.plan())))
+    for _ in range(refused):
+        before = server.values()
+        refuse_the_override(server)
+        assert an_hour_on(server.values()) == an_hour_on(before)
+        server.ws.converge(only=["features.tokens"])
     server.ws.converge()
     twin.declare(new, declared)
     assume(not twin.ws.plan().changes)  # else a void of theirs was made good on one of them alone
@@ -256,32 +295,31 @@ def test_a_spent_grant_stays_spent_through_one_change_after_another(server: Serv
     assert server.values() == as_if
 
 
-def test_a_refused_override_gets_its_grants_made_again(server: Server) -> None:
+def test_after_a_refused_override_the_limit_is_as_it_was(server: Server) -> None:
+    at_the_change(server, OLD)
+    before = server.values()
+    server.declare(NEW, GRANTS)
+    refuse_the_override(server)
+    assert server.value()["hasAccess"]
+    assert an_hour_on(server.values()) == an_hour_on(before)
+    assert sorted(str(c.address) for c in server.ws.plan().changes) == ["entitlements.acme.tokens", "features.tokens"]
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+@pytest.mark.parametrize("hours", [0, 3], ids=["at once", "hours later"])
+def test_what_was_refused_is_carried_over_when_it_is_not(
+    server: Server, as_if: dict[str, Any], refusals: int, hours: int
+) -> None:
     at_the_change(server, OLD)
     server.declare(NEW, GRANTS)
-    plan = server.ws.plan()
-    feature = server.ws.http.get("/api/v1/features/tokens").json()["id"]
-
-    class Archiving(httpx.BaseTransport):
-        """Another hand archives the feature just before the override."""
-
-        def __init__(self, inner: httpx.BaseTransport) -> None:
-            self.inner = inner
-
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            if request.method == "PUT":
-                server.ws.http.delete(f"/api/v1/features/{feature}")
-            return self.inner.handle_request(request)
-
-    through, server.ws.transport = server.ws.transport, Archiving(server.ws.transport)
-    try:
-        _, outcome = server.ws.apply(plan)
-    finally:
-        server.ws.transport = through
-    assert [str(a) for a in outcome.tally.failed] == ["entitlements.acme.tokens"]
-    assert {g["metadata"].get("bac.key") for g in server.alive() if g.get("metadata")} >= {"again", "short", "later"}
-    assert server.value()["hasAccess"]
+    for _ in range(refusals):
+        refuse_the_override(server)
+        server.ws.converge(only=["features.tokens"])
+        server.ws.clock((server.ws.now() + timedelta(minutes=2)).isoformat())
+    server.ws.clock((datetime.fromisoformat(CHANGED) + timedelta(hours=hours, minutes=10)).isoformat())
     server.ws.converge()
+    later = {time: value for time, value in server.values().items() if time > server.ws.now().isoformat()}
+    assert later == {time: as_if[time] for time in later}
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before it is sent", "after it is sent"])
@@ -386,3 +424,17 @@ def test_new_terms_of_a_grant_leave_what_they_leave_after_what_was_burnt(
     server.ws.converge()
     assert server.value("2026-11-24T12:35:00Z")["balance"] == 50 + left
     assert not server.ws.plan().changes
+
+
+def test_a_grant_whose_new_terms_left_nothing_is_not_made_anew_in_a_later_period(server: Server) -> None:
+    limit = {"issue": {"amount": 50, "priority": 200}}
+    terms = {"amount": 10, "effective_at": "2026-11-20T08:00:00Z", "priority": 1}
+    server.begin(limit, {"g": terms})
+    server.ws.clock(CHANGED)
+    server.use([(9, "2026-11-24T10:00:30Z")])
+    server.declare(limit, {"g": {**terms, "amount": 5}})
+    server.ws.converge()
+    server.ws.clock("2026-11-26T12:30:20Z")
+    server.declare({"issue": {"amount": 60, "priority": 200}}, {"g": {**terms, "amount": 5}})
+    server.ws.converge()
+    assert server.value()["balance"] == 60

@@ -271,6 +271,14 @@ def test_a_problem_shows_no_character_that_a_terminal_acts_on() -> None:
             "f.yaml:1:4: a NUL byte: this is no text (save it as UTF-8 text)",
         ),
         (
+            'a: {b: [1, "x\\0y"]}\n',
+            "f.yaml:1:12: a.b: has a NUL character in it, which OpenMeter cannot store (take out the \\0)",
+        ),
+        (
+            'a: &same {"k\\x00": 1}\nb: *same\n',
+            "f.yaml:1:11: a: has a NUL character in it, which OpenMeter cannot store (take out the \\0)",
+        ),
+        (
             "a: é\x01\n",
             "f.yaml:1:5: the character U+0001 cannot stand in YAML"
             " (remove it, or write it as an escape in double quotes)",

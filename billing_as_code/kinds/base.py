@@ -204,9 +204,9 @@ class Kind(Table):
         """Whether OpenMeter's answers leave the labels of such a resource out."""
         return False
 
-    def harm(self, change: Change, step: Step) -> Read | None:
+    def harm(self, change: Change, step: Step) -> tuple[Read, ...]:
         """What to read after a step was refused, where a refusal alone may have destroyed something."""
-        return None
+        return ()
 
     def undo(self, change: Change, known: Known) -> tuple[Step, ...]:
         """The steps that make again what a refusal destroyed; what `harm` read is among the readings."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing_as_code.kinds.base import KEY
 from billing_as_code.kinds.times import (
@@ -20,12 +20,13 @@ from billing_as_code.kinds.times import (
     next_on_grid,
     parse_instant,
     parse_interval,
+    term_before,
     term_until,
 )
 from billing_as_code.model import Json, canonical_json
 
 CARRIED, FROM, REST, TERMS = "bac.carried", "bac.from", "bac.rest", "bac.terms"
-ISSUED, SPENT = "bac.issued", "bac.spent"
+ISSUED, SPENT, AGAIN = "bac.issued", "bac.spent", "bac.again"
 Wire = Mapping[str, Any]
 Entry = dict[str, Any]
 """A grant to be made again: {from, part, amount, effective_at, priority?, expires_at?, expiration?, voided_at?,
@@ -73,9 +74,8 @@ def understood(grant: Wire) -> None:
 
 def to_carry(grants: Iterable[Wire], start: datetime) -> list[Wire]:
     """The grants that live or lived in the period that began at `start`, in the order of their creation."""
-    alive = [
-        g for g in grants if not is_issued(g) and not g.get("deletedAt") and ((end := ends(g)) is None or end > start)
-    ]
+    mine = [g for g in grants if not is_issued(g) and not g.get("deletedAt")]
+    alive = [g for g in mine if is_spent(g) or (end := ends(g)) is None or end > start]
     return sorted(alive, key=lambda g: (g["createdAt"], g["id"]))
 
 
@@ -90,19 +90,57 @@ def parts_of(grant: Wire, start: datetime) -> tuple[str, ...]:
 
 
 def entries(
-    grants: Iterable[Wire], start: datetime, value: Wire, now: datetime, terms: Callable[[Wire], str]
+    grants: Iterable[Wire],
+    start: datetime,
+    value: Wire,
+    now: datetime,
+    terms: Callable[[Wire], str],
+    earliest: datetime | None = None,
 ) -> list[Entry]:
     """What is to be made again, spent ones included.
 
     `value` is the entitlement's value at `start`; where it is empty the entitlement is younger than its period, and the
-    grants' own amounts count. `terms` gives the declared terms of a grant that has a key.
+    grants' own amounts count. `terms` gives the declared terms of a grant that has a key. A copy that cannot begin at
+    `start` and end as it must begins later, or earlier where `earliest` allows it.
     """
+    starts = Starts(start, earliest if earliest is not None else start)
     balances = value.get("grantBalances")
-    return [
-        _entry(grant, part, start, balances, now, terms)
-        for grant in to_carry(grants, start)
-        for part in parts_of(grant, start)
-    ]
+    found: list[Entry] = []
+    for grant in to_carry(grants, start):
+        stands_for = standing(grant)
+        if stands_for.get("start") == instant(start):
+            found += _stood_for(grant, stands_for)
+        else:
+            found += [_entry(grant, part, starts, balances, now, terms) for part in parts_of(grant, start)]
+    return found
+
+
+def standing(grant: Wire) -> dict[str, Json]:
+    """What a grant says that it stands for, {} for most: a refused override had voided another one, which counts up to
+    that moment all the same. `start` is that of the period then, `entries` are what the other was at that start, and
+    `of` and `recurs` tell which entry of an earlier override the other was the copy of."""
+    try:
+        found = json.loads((grant.get("metadata") or {}).get(AGAIN) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and isinstance(found.get("entries"), list) else {}
+
+
+def _stood_for(grant: Wire, stands_for: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a grant that stands for another, cut off where it was voided itself."""
+    own = [{**e, "from": grant["id"]} for e in stands_for["entries"] if isinstance(e, dict) and "part" in e]
+    if is_spent(grant) or not grant.get("voidedAt"):
+        return own
+    cut = instant(parse_instant(grant["voidedAt"]))
+    before = [e for e in own if e.get("spent") or parse_instant(e["effective_at"]) < parse_instant(cut)]
+    return [e if e.get("spent") else {**e, "voided_at": min(cut, e.get("voided_at", cut))} for e in before]
+
+
+class Starts(NamedTuple):
+    """When copies begin, and how much before that they may."""
+
+    at: datetime
+    earliest: datetime
 
 
 def _next_recurrence(grant: Wire, start: datetime) -> datetime:
@@ -113,19 +151,20 @@ def _next_recurrence(grant: Wire, start: datetime) -> datetime:
 def _entry(
     grant: Wire,
     part: str,
-    start: datetime,
+    starts: Starts,
     balances: Wire | None,
     now: datetime,
     terms: Callable[[Wire], str],
 ) -> Entry:
+    start = starts.at
     effective = parse_instant(grant["effectiveAt"])
     older = effective < start
     amount = grant["amount"]
     if older and part != "recurring" and balances is not None:
         amount = balances.get(grant["id"], 0)
-    metadata = {k: v for k, v in (grant.get("metadata") or {}).items() if k not in (FROM, CARRIED)}
-    if KEY in metadata:
-        metadata |= {TERMS: terms(grant)} if part != "rest" else {REST: metadata.pop(KEY)}
+    metadata = labels_of(grant, terms)
+    if KEY in metadata and part == "rest":
+        metadata = {k: v for k, v in metadata.items() if k not in (KEY, TERMS)} | {REST: metadata[KEY]}
     entry: Entry = {"from": grant["id"], "part": part}
     if not amount or is_spent(grant):
         return entry | {"spent": True} | ({"metadata": metadata} if KEY in metadata else {})
@@ -138,20 +177,26 @@ def _entry(
             "interval": grant["recurrence"]["intervalISO"],
             "anchor": grant["recurrence"]["anchor"],
         }
-    entry |= _end(grant, part, begin, older, now, start)
+    entry |= _end(grant, part, begin, older, now, starts)
     annotations = {k: v for k, v in (grant.get("annotations") or {}).items() if k != "issueAfterReset"}
     entry |= {"annotations": annotations} if annotations else {}
     return entry | ({"metadata": metadata} if metadata else {})
 
 
+def labels_of(grant: Wire, terms: Callable[[Wire], str]) -> dict[str, str]:
+    """The labels that a copy of a grant shall carry, but for what it is a copy of."""
+    labels = {k: v for k, v in (grant.get("metadata") or {}).items() if k not in (FROM, CARRIED, AGAIN)}
+    return labels | ({TERMS: terms(grant)} if KEY in labels else {})
+
+
 _ROLLOVER = (("max_rollover_amount", "maxRolloverAmount"), ("min_rollover_amount", "minRolloverAmount"))
 
 
-def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, start: datetime) -> Entry:
+def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, starts: Starts) -> Entry:
     """The end of a copy, in OpenMeter's terms: an expiration that ends when the grant did, or a void at that time."""
     expires = parse_instant(grant["expiresAt"]) if grant.get("expiresAt") else None
     voided = parse_instant(grant["voidedAt"]) if grant.get("voidedAt") else None
-    if part == "rest" and (recurs := _next_recurrence(grant, start)) < (expires or recurs + timedelta(1)):
+    if part == "rest" and (recurs := _next_recurrence(grant, starts.at)) < (expires or recurs + timedelta(1)):
         expires = recurs
     out: Entry = {}
     if expires is not None:
@@ -159,13 +204,16 @@ def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, st
         if not older and part == "whole":
             out["expiration"] = dict(grant["expiration"])
         else:
-            out |= _term(expires, begin, now)
+            # a remainder ends sooner than what it is left of, so it would burn before that
+            out |= _term(expires, begin, now, starts.earliest if part != "rest" else begin)
     if voided is not None and (expires is None or voided < expires):
         out["voided_at"] = instant(voided)
     return out
 
 
-def _term(expires: datetime, begin: datetime, now: datetime) -> Entry:
+def _term(expires: datetime, begin: datetime, now: datetime, earliest: datetime) -> Entry:
+    if earliest < begin and (sooner := term_before(expires, begin, earliest)) is not None:
+        return {"effective_at": instant(sooner.start), "expiration": _wire_term(sooner)}
     term = term_until(expires, begin)
     exact = expiry(term.start, term.duration, term.units) == expires
     if exact and (term.start == begin or expires > now):
@@ -204,28 +252,30 @@ def body(entry: Entry) -> dict[str, Json]:
 
 
 def is_copy(grant: Wire, entry: Entry) -> bool:
-    """Whether a live grant is the copy that an entry speaks of."""
-    metadata = grant.get("metadata") or {}
-    return metadata.get(FROM) == entry["from"] and bool(grant.get("recurrence")) == ("recurrence" in entry)
+    """Whether a live grant is the copy that an entry speaks of, or stands for that copy."""
+    source, recurs = (grant.get("metadata") or {}).get(FROM), bool(grant.get("recurrence"))
+    known: list[tuple[Json, Json]] = [(source, recurs)]
+    if stands_for := standing(grant):
+        known.append((stands_for.get("of"), stands_for.get("recurs")))
+    return (entry["from"], "recurrence" in entry) in known
 
 
-def issued_again(grants: Iterable[Wire], start: datetime, value: Wire) -> list[Entry]:
+def issued_again(grants: Iterable[Wire], since: datetime, value: Wire, period_end: datetime) -> list[Entry]:
     """Stand-ins for issued grants that a refused override took: nothing else makes them again. What is marked so is
-    never carried over, since the next override issues anew."""
+    never carried over, since the next override issues anew. `value` is that at `since`; one that had nothing left then
+    is there again when the period ends."""
     balances = value.get("grantBalances") or {}
-    return [
-        {
-            "from": g["id"],
-            "part": "whole",
-            "amount": balances.get(g["id"], g["amount"]),
-            "effective_at": instant(start),
-            "priority": g["priority"],
-            "metadata": {ISSUED: "true"},
-            **{name: g[wire] for name, wire in _ROLLOVER},
-        }
-        for g in grants
-        if is_issued(g) and not g.get("voidedAt")
-    ]
+    found: list[Entry] = []
+    for grant in grants:
+        if not is_issued(grant) or grant.get("voidedAt"):
+            continue
+        began = parse_instant(grant["effectiveAt"]) < since
+        left = balances.get(grant["id"], 0) if began and balances else grant["amount"]
+        entry: Entry = {"from": grant["id"], "part": "whole", "amount": left or grant["amount"]}
+        entry |= {"effective_at": instant(since if left else period_end), "metadata": {ISSUED: "true"}}
+        entry |= {"priority": grant["priority"]} if grant.get("priority") else {}
+        found.append(entry | {name: grant[wire] for name, wire in _ROLLOVER})
+    return found
 
 
 def missing(found: Sequence[Entry], grants: Sequence[Wire]) -> list[Entry]:

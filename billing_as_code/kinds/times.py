@@ -172,3 +172,13 @@ def term_until(end: datetime, start: datetime) -> Term:
             best = found
     # less than an hour is left: OpenMeter's shortest grant is an hour, and a start before the period is refused
     return best or Term(start, "hour", 1)
+
+
+def term_before(end: datetime, start: datetime, earliest: datetime) -> Term | None:
+    """The latest start from `earliest` to `start` from which a whole number of hours, days or weeks ends at `end`."""
+    found = [
+        Term(end - timedelta(seconds=seconds * count), duration, count)
+        for duration, seconds in _UNITS
+        if (count := -(-int((end - start).total_seconds()) // seconds)) <= MOST_UNITS
+    ]
+    return max((t for t in found if earliest <= t.start <= start), default=None)

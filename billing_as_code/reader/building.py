@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 from array import array
 from collections.abc import Callable
+from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from billing_as_code.errors import Problem
 from billing_as_code.model import Address, Place
 from billing_as_code.reader.blocks import Block, Items, describe, packed, shown
 from billing_as_code.reader.encoding import at_byte, not_utf8, text_at
+from billing_as_code.reader.escapes import nul_texts
 from billing_as_code.reader.scalars import Scalars, tagged_value
 from billing_as_code.reader.syntax import explain, unreadable
 
@@ -88,6 +90,7 @@ class _Building:
     def __init__(self, file: str, data: bytes, problems: list[Problem]) -> None:
         self.file = file
         self.problems = problems
+        self._data = data
         self._next: Callable[[], Any] = _Events(data).get_event
         self._plain = Scalars()
         self._anchors: dict[str, _Anchor | None] = {}
@@ -106,6 +109,8 @@ class _Building:
         following = self._next()
         if type(following) is DocumentStartEvent:
             self._problem(following, "a second document begins here", "one document per file; delete the `---` line")
+        if isinstance(root, Block):
+            self.problems += islice(nul_texts(root, self._data), MOST_PROBLEMS)
         if root is None or isinstance(root, Block):
             return root
         self._problem(event, f"is {describe(root)}, and must be a map", "write `key: value` lines")

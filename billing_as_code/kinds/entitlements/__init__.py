@@ -16,12 +16,12 @@ from typing import Any
 from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import KEY, OWNER, SAFE, Absent, Context, Field, Kind, Known, Names, V1Listing
-from billing_as_code.kinds.entitlements import knowing, wire
+from billing_as_code.kinds.entitlements import knowing, rescuing, wire
 from billing_as_code.kinds.entitlements.overriding import Overriding, lost
 from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
-from billing_as_code.kinds.grants.changing import ALL, void
+from billing_as_code.kinds.grants.changing import void
 from billing_as_code.kinds.times import (
     canonical_interval,
     canonical_minute,
@@ -191,14 +191,15 @@ class EntitlementKind(Kind):
     def hides_labels(self, spec: Spec) -> bool:
         return bool(self.get(spec, "type") == "boolean")
 
-    def harm(self, change: Change, step: Step) -> Read | None:
+    def harm(self, change: Change, step: Step) -> tuple[Read, ...]:
         """A refused override has voided the grants of the entitlement that it leaves in place."""
-        if step.method != "PUT" or step.path[-1] != "override" or change.before is None:
-            return None
-        return Read("grants_left", (*step.path[:-1], "grants"), ALL)
+        before = change.before
+        if step.method != "PUT" or step.path[-1] != "override" or before is None:
+            return ()
+        return rescuing.reads(change.address, step) if self.get(before.spec, "type") == "metered" else ()
 
     def undo(self, change: Change, known: Known) -> tuple[Step, ...]:
-        return knowing.undo(change.address, known)
+        return rescuing.steps(change.address, known)
 
     def harmed(self, change: Change) -> str:
         assert change.before is not None

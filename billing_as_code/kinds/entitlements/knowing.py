@@ -1,25 +1,26 @@
-"""What only apply can know of an entitlement: its period, what is left of its grants, and what a refusal destroyed."""
+"""What only apply can know of an entitlement: its period, and what is left of its grants."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds.base import Known
-from billing_as_code.kinds.entitlements import wire
 from billing_as_code.kinds.grants import GRANTS
 from billing_as_code.kinds.times import instant, parse_instant, to_minute
-from billing_as_code.model import Address, Json, Ref, Step
+from billing_as_code.model import Json, Ref
 
 _COPY = {"left": "amount", "start": "effective_at", "expiration": "expiration", "void_at": "voided_at"}
 
 
 def resolve(ref: Ref, known: Known) -> Json:
     """The value of a reference: `minute` (of the reads), `period_start`, `period_end`, `period` (JSON text),
-    `replaced_id`, `carried` (the label's text); for a grant of it `later_of` "<start>" and `until` "<start> <end>";
-    and of one copy ("<grant> <part>") `left`, `start`, `expiration` and `void_at`, None where nothing of it is left.
+    `replaced_id`, `refused_minute` (in which a refused override took its grants), `carried` (the label's text); for a
+    grant of it `later_of` "<start>" and `until` "<start> <end>"; and of one copy ("<grant> <part>") `left`, `start`,
+    `expiration` and `void_at`, None where nothing of it is left.
     """
     item = known.readings.get("now") or {}
     period: Mapping[str, str] = item.get("currentUsagePeriod") or known.facts.get("period") or {}
@@ -34,6 +35,8 @@ def resolve(ref: Ref, known: Known) -> Json:
             return json.dumps({**period, "anchor": item["usagePeriod"]["anchor"]}, sort_keys=True)
         case "replaced_id":
             return item.get("id", "")
+        case "refused_minute":
+            return instant(refused_minute(known))
         case "later_of" | "until":
             declared, _, end = ref.arg.partition(" ")
             start = max(parse_instant(declared), parse_instant(period["from"]))
@@ -44,6 +47,12 @@ def resolve(ref: Ref, known: Known) -> Json:
     source, _, part = ref.arg.partition(" ")
     entry = next((e for e in _entries(known) if e["from"] == source and e["part"] == part), {})
     return entry.get(_COPY[ref.what])
+
+
+def refused_minute(known: Known) -> datetime:
+    """When a refused override voided the grants; this minute where it did not."""
+    stamps = [parse_instant(g["deletedAt"]) for g in known.readings["grants_after"]["items"] if g.get("deletedAt")]
+    return to_minute(max(stamps, default=known.now))
 
 
 def _entries(known: Known) -> list[carry.Entry]:
@@ -76,22 +85,3 @@ def unmade(labels: Mapping[str, str], grants: Iterable[Mapping[str, Any]]) -> li
             made["recurrence"] = {"intervalISO": recurrence["interval"], "anchor": recurrence["anchor"]}
         out.append(made)
     return out
-
-
-def undo(address: Address, known: Known) -> tuple[Step, ...]:
-    """Make the grants again that a refused override has voided: the entitlement that it left in place has none.
-
-    The issued one is among them, as a grant that stands in for it until the next override issues anew.
-    """
-    item = known.readings.get("now") or {}
-    left = {g["id"] for g in known.readings["grants_left"]["items"]}
-    before = known.readings["grants"]["items"] if "grants" in known.readings else known.parts
-    lost = [g for g in before if g["id"] not in left and not g.get("deletedAt")]
-    if not lost or "currentUsagePeriod" not in item:
-        return ()
-    start = parse_instant(item["currentUsagePeriod"]["from"])
-    value = known.readings.get("value") or {}
-    entries = carry.entries(lost, start, value, known.now, GRANTS.terms_of)
-    entries += carry.issued_again(lost, start, value)
-    path = ("api", "v2", "customers", item["customerId"], "entitlements")
-    return tuple(step for e in entries if not e.get("spent") for step in wire.remake(address, path, e))

@@ -155,7 +155,7 @@ class GrantKind(Kind):
             if KEY in (p.get("metadata") or {}) and not p.get("voidedAt") and not p.get("deletedAt") and live.id
         ]
         wire = live.facts.get("wire", {})
-        alive = carry.SPENT in live.marks and not wire.get("voidedAt")
+        alive = carry.SPENT in live.marks and bool(wire) and not wire.get("voidedAt")
         if not twice and not alive:
             return None
         fields = (FieldChange("copies", 1 + len(twice), 1, Class.SAFE),)
