@@ -37,6 +37,7 @@ lint: $(TOOLS)
 check: lint test
 	$(BIN)/bac schema --check
 	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python scripts/picture.py --check
 	$(BIN)/bac validate
 
 bench: $(RUNTIME)

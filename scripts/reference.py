@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import messages
 
 from billing_as_code.cli import main
 from billing_as_code.kinds import KINDS
@@ -66,7 +67,7 @@ def _default(row: Field) -> str:
 
 
 def main_() -> int:
-    pages = {"commands.md": commands, "catalog.md": catalog}
+    pages = {"commands.md": commands, "catalog.md": catalog, "messages.md": messages.page}
     stale = []
     for name, make in pages.items():
         text, path = "\n".join(make()).rstrip() + "\n", FOLDER / name

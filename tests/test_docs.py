@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from billing_as_code.cli import main
 from billing_as_code.config import load as load_config
 from billing_as_code.kinds import KINDS
-from billing_as_code.kinds.schema import catalog_schema
+from billing_as_code.kinds.schema import catalog_schema, overlay_schema
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -112,6 +112,7 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, project:
 @pytest.mark.parametrize("page", named([p for p in PAGES if blocks(p, "yaml")]))
 def test_the_yaml_of_a_page_is_valid(page: Path, tmp_path: Path) -> None:
     schema = jsonschema.Draft202012Validator(catalog_schema(KINDS))
+    overlay = jsonschema.Draft202012Validator(overlay_schema(KINDS))
     for block in blocks(page, "yaml"):
         if block.startswith("# bac.yaml"):
             whole = {"owner": "acme-billing", "environments": {"local": {}}, **yaml.safe_load(block)}
@@ -119,7 +120,7 @@ def test_the_yaml_of_a_page_is_valid(page: Path, tmp_path: Path) -> None:
             (tmp_path / "catalog").mkdir(exist_ok=True)
             load_config(tmp_path)
         elif page.name != "adding-a-kind.md":  # its kind is not in the registry; it has a test of its own
-            schema.validate(_core(block))
+            (overlay if block.startswith("# catalog/environments/") else schema).validate(_core(block))
 
 
 def _core(block: str) -> object:
