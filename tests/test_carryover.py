@@ -438,3 +438,23 @@ def test_a_grant_whose_new_terms_left_nothing_is_not_made_anew_in_a_later_period
     server.declare({"issue": {"amount": 60, "priority": 200}}, {"g": {**terms, "amount": 5}})
     server.ws.converge()
     assert server.value()["balance"] == 60
+
+
+FIVE_YEARS = {"amount": 2000, "expiration": {"duration": "year", "count": 5}}
+
+
+def test_a_late_grant_of_years_ends_no_sooner_than_declared_and_within_a_week(server: Server) -> None:
+    server.begin(OLD, {})
+    server.ws.clock(CHANGED)
+    server.declare(OLD, {"years": {**FIVE_YEARS, "effective_at": "2026-09-01T00:00:00Z"}})
+    server.ws.converge()
+    assert [g["expiresAt"] for g in server.grants() if "expiresAt" in g] == ["2031-09-02T06:00:00Z"]
+
+
+def test_a_grant_of_years_is_there_at_once_after_a_change_that_restarts_the_period(server: Server) -> None:
+    server.begin(OLD, {"years": {**FIVE_YEARS, "effective_at": "2026-11-20T08:00:00Z"}})
+    server.ws.clock(CHANGED)
+    weekly = {**OLD, "usage_period": {"interval": "week", "anchor": "2026-11-01T06:00:00Z"}}
+    server.declare(weekly, {"years": {**FIVE_YEARS, "effective_at": "2026-11-20T08:00:00Z"}})
+    server.ws.converge()
+    assert server.value("2026-11-24T12:31:00Z")["balance"] == 2050

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from billing_as_code.kinds.base import KEY
 from billing_as_code.kinds.times import (
     Term,
-    expiry,
     instant,
     next_on_grid,
     parse_instant,
@@ -212,27 +211,16 @@ def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, st
 
 
 def _term(expires: datetime, begin: datetime, now: datetime, earliest: datetime) -> Entry:
-    if earliest < begin and (sooner := term_before(expires, begin, earliest)) is not None:
-        return {"effective_at": instant(sooner.start), "expiration": _wire_term(sooner)}
-    term = term_until(expires, begin)
-    exact = expiry(term.start, term.duration, term.units) == expires
-    if exact and (term.start == begin or expires > now):
-        return {"effective_at": instant(term.start), "expiration": _wire_term(term)}
-    # its end is past, so it can be cut off at exactly that time: it starts where it must and lasts a little longer
-    whole = Term(begin, "hour", int((expires - begin).total_seconds() // 3600) + 1)
-    if whole.units > 1000:
-        whole = Term(begin, "day", whole.units // 24 + 1)
-    out: Entry = {"effective_at": instant(begin), "expiration": _wire_term(whole)}
-    return out | ({"voided_at": instant(expires)} if expires <= now else {})
+    """The start and the expiration of a copy, and the void that cuts it off where its end is past."""
+    term = term_before(expires, begin, earliest) if earliest < begin else None
+    term = term or term_until(expires, begin, now if expires > now else None)
+    out: Entry = {"effective_at": instant(term.start), "expiration": wire_term(term)}
+    return out | ({"voided_at": instant(expires)} if term.end != expires and expires <= now else {})
 
 
-def _wire_term(term: Term) -> Entry:
+def wire_term(term: Term) -> Entry:
+    """The expiration of a term, as OpenMeter takes it."""
     return {"duration": term.duration.upper(), "count": term.units}
-
-
-def expiration_until(end: datetime, start: datetime) -> dict[str, Json]:
-    """The expiration that ends at `end` for a grant that starts at `start` or soon after (see `term_until`)."""
-    return _wire_term(term_until(end, start))
 
 
 def body(entry: Entry) -> dict[str, Json]:

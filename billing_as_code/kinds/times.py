@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -145,40 +146,64 @@ def expiry(start: datetime, duration: str, count: int) -> datetime:
 
 
 class Term(NamedTuple):
-    """A grant's start and the expiration (a number of units of `duration`) that gives it a wanted end."""
+    """A grant's start and the expiration (a number of units of `duration`) that gives it an end."""
 
     start: datetime
     duration: str
     units: int
 
+    @property
+    def end(self) -> datetime:
+        return expiry(self.start, self.duration, self.units)
+
 
 MOST_UNITS = 1000  # OpenMeter takes a count from 1 to 1000
-_UNITS = (("hour", 3600), ("day", DAY), ("week", 7 * DAY))
+_EXACT = {"hour": 3600, "day": DAY, "week": 7 * DAY}
+_CALENDAR = {"month": 1, "year": 12}
 
 
-def term_until(end: datetime, start: datetime) -> Term:
-    """The earliest start not before `start` from which a whole number of hours, days or weeks ends exactly at `end`.
+def term_until(end: datetime, start: datetime, latest: datetime | None = None) -> Term:
+    """The term that begins at `start` and ends at `end`, or as near to that as OpenMeter can say.
 
-    OpenMeter has no absolute end: a grant lasts a count of units. A start on another minute than the end moves to the
-    end's minute, by less than an hour; an end further off than 1000 days by less than a week.
+    OpenMeter has no absolute end: a grant lasts a count of units, 1000 at most. Where none fits, it begins later, but
+    by `latest`, and ends exactly. Where that is no way either it begins at `start` and ends later: by less than an
+    hour, or a day where the end is over 1000 hours away, or a week where it is over 1000 days away.
     """
-    best: Term | None = None
-    for duration, seconds in _UNITS:
-        count = min(int((end - start).total_seconds() // seconds), MOST_UNITS)
-        if count < 1:
-            continue
-        found = Term(end - timedelta(seconds=seconds * count), duration, count)
-        if best is None or found.start < best.start:
-            best = found
-    # less than an hour is left: OpenMeter's shortest grant is an hour, and a start before the period is refused
-    return best or Term(start, "hour", 1)
+    terms = [t for t in _ending_at(end, start) if start <= t.start <= max(latest or start, start)]
+    return min(terms, default=None) or min(_ending_after(end, start), key=lambda t: t.end)
 
 
 def term_before(end: datetime, start: datetime, earliest: datetime) -> Term | None:
-    """The latest start from `earliest` to `start` from which a whole number of hours, days or weeks ends at `end`."""
-    found = [
+    """The latest start from `earliest` to `start` from which a count of units ends at `end`; None without one."""
+    terms = [
         Term(end - timedelta(seconds=seconds * count), duration, count)
-        for duration, seconds in _UNITS
+        for duration, seconds in _EXACT.items()
         if (count := -(-int((end - start).total_seconds()) // seconds)) <= MOST_UNITS
     ]
-    return max((t for t in found if earliest <= t.start <= start), default=None)
+    return max((t for t in terms if earliest <= t.start <= start), default=None)
+
+
+def _ending_at(end: datetime, start: datetime) -> Iterator[Term]:
+    """For each unit the term with the earliest start from `start` on, and those of the calendar from `start` itself."""
+    for duration, seconds in _EXACT.items():
+        count = int((end - start).total_seconds() // seconds)
+        if 1 <= count <= MOST_UNITS:
+            yield Term(end - timedelta(seconds=seconds * count), duration, count)
+    for duration, months in _CALENDAR.items():
+        count = ((end.year - start.year) * 12 + end.month - start.month) // months
+        for near in (count - 1, count):
+            if 1 <= near <= MOST_UNITS:
+                begun = add(end, Interval(-months * near, 0))
+                yield from (t for t in (Term(start, duration, near), Term(begun, duration, near)) if t.end == end)
+
+
+def _ending_after(end: datetime, start: datetime) -> Iterator[Term]:
+    """For each unit the shortest term from `start` that does not end before `end`."""
+    for duration, seconds in _EXACT.items():
+        count = max(1, -(-int((end - start).total_seconds()) // seconds))
+        if count <= MOST_UNITS:
+            yield Term(start, duration, count)
+    for duration, months in _CALENDAR.items():
+        count = max(1, ((end.year - start.year) * 12 + end.month - start.month) // months)
+        found = (Term(start, duration, n) for n in range(count, min(count + 2, MOST_UNITS + 1)))
+        yield from (t for t in found if start.year + (t.units * months) // 12 < 9998 and t.end >= end)

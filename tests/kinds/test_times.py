@@ -132,16 +132,38 @@ def test_a_grant_ends_where_openmeter_ends_it(start: str, duration: str, count: 
     assert times.instant(times.expiry(times.parse_instant(start), duration, count)) == end
 
 
-@given(minutes, st.timedeltas(timedelta(hours=1), timedelta(days=6900)).map(lambda d: d - d % timedelta(minutes=1)))
-def test_a_term_ends_exactly_where_it_shall_and_starts_no_earlier_than_it_may(
-    start: datetime, lasting: timedelta
-) -> None:
-    end = start + lasting
-    term = times.term_until(end, start)
-    assert times.expiry(term.start, term.duration, term.units) == end
+lasting = st.timedeltas(timedelta(hours=1), timedelta(days=6900)).map(lambda d: d - d % timedelta(minutes=1))
+
+
+@given(minutes, lasting, st.timedeltas(timedelta(0), timedelta(days=8)))
+def test_a_term_ends_exactly_or_begins_exactly(start: datetime, lasting: timedelta, slack: timedelta) -> None:
+    end, latest = start + lasting, start + slack
+    term = times.term_until(end, start, latest)
     assert 1 <= term.units <= times.MOST_UNITS
-    late = term.start - start
-    assert timedelta(0) <= late < (timedelta(hours=1) if lasting < timedelta(hours=1000) else timedelta(days=7))
+    if term.end == end:
+        assert start <= term.start <= latest
+    else:
+        days, hours = lasting > timedelta(days=1000), lasting > timedelta(hours=1000)
+        assert term.start == start
+        assert (
+            end < term.end < end + (timedelta(days=7) if days else timedelta(days=1) if hours else timedelta(hours=1))
+        )
+
+
+@given(minutes, lasting)
+def test_a_term_that_may_begin_much_later_ends_exactly(start: datetime, lasting: timedelta) -> None:
+    end = start + lasting
+    term = times.term_until(end, start, end)
+    assert term.end == end
+    assert term.start - start < (timedelta(days=7) if lasting > timedelta(days=1000) else timedelta(days=1))
+
+
+@pytest.mark.parametrize("declared", [("month", 1), ("month", 57), ("year", 5), ("week", 3), ("day", 999), ("hour", 5)])
+@given(start=minutes)
+def test_what_a_calendar_can_say_from_the_start_is_said_so(start: datetime, declared: tuple[str, int]) -> None:
+    end = times.expiry(start, *declared)
+    term = times.term_until(end, start)
+    assert (term.start, term.end) == (start, end)
 
 
 def test_a_term_that_has_less_than_an_hour_left_lasts_openmeters_shortest() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds.base import Known
 from billing_as_code.kinds.grants import GRANTS
-from billing_as_code.kinds.times import instant, parse_instant, to_minute
+from billing_as_code.kinds.times import instant, parse_instant, term_until, to_minute
 from billing_as_code.model import Json, Ref
 
 _COPY = {"left": "amount", "start": "effective_at", "expiration": "expiration", "void_at": "voided_at"}
@@ -19,7 +19,7 @@ _COPY = {"left": "amount", "start": "effective_at", "expiration": "expiration", 
 def resolve(ref: Ref, known: Known) -> Json:
     """The value of a reference: `minute` (of the reads), `period_start`, `period_end`, `period` (JSON text),
     `replaced_id`, `refused_minute` (in which a refused override took its grants), `carried` (the label's text); for a
-    grant of it `later_of` "<start>" and `until` "<start> <end>"; and of one copy ("<grant> <part>") `left`, `start`,
+    grant of it `later_of` and `until` "<start> [<end>]"; and of one copy ("<grant> <part>") `left`, `start`,
     `expiration` and `void_at`, None where nothing of it is left.
     """
     item = known.readings.get("now") or {}
@@ -40,7 +40,10 @@ def resolve(ref: Ref, known: Known) -> Json:
         case "later_of" | "until":
             declared, _, end = ref.arg.partition(" ")
             start = max(parse_instant(declared), parse_instant(period["from"]))
-            return carry.expiration_until(parse_instant(end), start) if end else instant(start)
+            term = term_until(parse_instant(end), start, to_minute(known.now)) if end else None
+            if ref.what == "until":
+                return carry.wire_term(term) if term else None
+            return instant(term.start if term else start)
         case "carried":
             given_up = ref.arg.split()
             return carry.dump([e for e in _entries(known) if e["from"] not in given_up])

@@ -12,7 +12,7 @@ from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import KEY, Context, Kind, Known
 from billing_as_code.kinds.grants import terms
-from billing_as_code.kinds.times import instant, next_on_grid, parse_instant, parse_interval, to_minute
+from billing_as_code.kinds.times import instant, next_on_grid, parse_instant, parse_interval, term_until, to_minute
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, Step
 
 REPLACES = "bac.replaces"
@@ -35,9 +35,11 @@ class Granting:
             return self._post(self._body(after, {}))
         body = self._body(after, {carry.TERMS: terms.dump(self.kind, after.spec)})
         of = str(self.entitlement)
-        body["effectiveAt"] = Ref("later_of", of, start)
-        if end := terms.end_of(self.kind, after.spec):
-            body["expiration"] = Ref("until", of, f"{start} {instant(end)}")
+        end = terms.end_of(self.kind, after.spec)
+        arg = f"{start} {instant(end)}" if end else start
+        body["effectiveAt"] = Ref("later_of", of, arg)
+        if end:
+            body["expiration"] = Ref("until", of, arg)
         return self._post(body)
 
     def delete(self, before: Resource) -> tuple[Step, ...]:
@@ -152,7 +154,7 @@ def resolve(ref: Ref, known: Known) -> Json:
         case "from":
             return instant(_start(args[0], known))
         case "until_from":
-            return carry.expiration_until(parse_instant(args[1]), _start(args[0], known))
+            return carry.wire_term(term_until(parse_instant(args[1]), _start(args[0], known)))
         case "left" | "none_left":
             left = _left(args, known)
             return (f.amount_to_wire(f.amount(str(left))) or None) if ref.what == "left" else not left
@@ -161,8 +163,8 @@ def resolve(ref: Ref, known: Known) -> Json:
         return instant(following)
     end = parse_instant(args[2]) if len(args) > 2 else following
     if ref.what == "until_next":
-        return carry.expiration_until(min(following, end), _start(args[0], known))
-    return carry.expiration_until(end, following)
+        return carry.wire_term(term_until(min(following, end), _start(args[0], known)))
+    return carry.wire_term(term_until(end, following))
 
 
 def _start(declared: str, known: Known) -> datetime:
