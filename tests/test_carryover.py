@@ -458,3 +458,24 @@ def test_a_grant_of_years_is_there_at_once_after_a_change_that_restarts_the_peri
     server.declare(weekly, {"years": {**FIVE_YEARS, "effective_at": "2026-11-20T08:00:00Z"}})
     server.ws.converge()
     assert server.value("2026-11-24T12:31:00Z")["balance"] == 2050
+
+
+HOURLY = {**NEW, "usage_period": {"interval": "PT6H", "anchor": "2026-11-24T12:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("terms", "amount", "left"), [(NEW, 30, 26), (HOURLY, 10, 6)], ids=["the grant changes", "the interval changes"]
+)
+def test_what_was_burnt_counts_too_where_the_entitlement_was_overridden_in_the_same_minute(
+    server: Server, terms: dict[str, Any], amount: int, left: int
+) -> None:
+    """OpenMeter knows no value of it at the start of that minute, since it was not there yet."""
+    grant = {"amount": 10, "effective_at": "2026-11-20T08:00:00Z", "priority": 1}
+    server.begin(OLD, {"g": grant})
+    server.ws.clock(CHANGED)
+    server.use([(4, "2026-11-24T10:00:30Z")])
+    server.declare(NEW, {"g": grant})
+    server.ws.converge()
+    server.declare(terms, {"g": {**grant, "amount": amount}})
+    server.ws.converge()
+    assert server.value("2026-11-24T12:35:00Z")["balance"] == 80 + left

@@ -21,6 +21,7 @@ from billing_as_code.kinds.times import (
     parse_interval,
     term_before,
     term_until,
+    to_minute,
 )
 from billing_as_code.model import Json, canonical_json
 
@@ -69,6 +70,14 @@ def understood(grant: Wire) -> None:
         raise TypeError(f"amount {grant['amount']!r}")
     for name in ("metadata", "annotations"):
         (grant.get(name) or {}).items()
+
+
+def measured_at(now: datetime, entitlement: Wire) -> datetime:
+    """The minute for which the value of an entitlement can be asked: the one that runs, or the next where it was made
+    in this one, since OpenMeter answers `{}` for any time before that (recording val_time_parameter)."""
+    minute = to_minute(now)
+    made = entitlement.get("activeFrom") or entitlement.get("createdAt")
+    return minute + timedelta(minutes=1) if made and parse_instant(made) > minute else minute
 
 
 def to_carry(grants: Iterable[Wire], start: datetime) -> list[Wire]:

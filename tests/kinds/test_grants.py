@@ -286,7 +286,7 @@ def test_new_terms_are_a_new_grant_of_what_they_leave_and_then_the_old_is_voided
     change = only(ws)
     assert (change.action, change.cls) == ("replace", Class.COMMERCIAL)
     assert set(change.reasons) == {"fixed:amount", "fixed:max_rollover_amount"}
-    assert [r.name for r in change.reads] == ["value", "entitlement", "grants"]
+    assert [r.name for r in change.reads] == ["entitlement", "value", "grants"]
     left, spent, void_spent, void_old, void_rest = change.steps
     assert left.body["amount"] == Ref("left", PROMO, "5 8")
     assert left.body["effectiveAt"] == Ref("from", PROMO, "2026-11-24T12:00:00Z")

@@ -17,16 +17,18 @@ _COPY = {"left": "amount", "start": "effective_at", "expiration": "expiration", 
 
 
 def resolve(ref: Ref, known: Known) -> Json:
-    """The value of a reference: `minute` (of the reads), `period_start`, `period_end`, `period` (JSON text),
-    `replaced_id`, `refused_minute` (in which a refused override took its grants), `carried` (the label's text); for a
-    grant of it `later_of` and `until` "<start> [<end>]"; and of one copy ("<grant> <part>") `left`, `start`,
-    `expiration` and `void_at`, None where nothing of it is left.
+    """The value of a reference: `minute` (of the reads), `measured` (when its value is read), `period_start`,
+    `period_end`, `period` (JSON text), `replaced_id`, `refused_minute` (in which a refused override took its grants),
+    `carried` (the label's text); for a grant of it `later_of` and `until` "<start> [<end>]"; and of one copy
+    ("<grant> <part>") `left`, `start`, `expiration` and `void_at`, None where nothing of it is left.
     """
     item = known.readings.get("now") or {}
     period: Mapping[str, str] = item.get("currentUsagePeriod") or known.facts.get("period") or {}
     match ref.what:
         case "minute":
             return instant(to_minute(known.now))
+        case "measured":
+            return instant(carry.measured_at(known.now, item))
         case "period_start":
             return period["from"]
         case "period_end":

@@ -58,7 +58,7 @@ class Overriding:
         entries = self._entries()
         key, reads = self.address.path[1], change.reads
         if entries:
-            name, at = ("value_now", "minute") if self._restarts else ("value", "period_start")
+            name, at = ("value_now", "measured") if self._restarts else ("value", "period_start")
             reads += (
                 Read(name, (*self.path, key, "value"), (("time", self.ref(at)),)),
                 Read("grants", (*self.path, key, "grants"), ALL),

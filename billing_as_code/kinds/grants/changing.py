@@ -55,8 +55,8 @@ class Granting:
             return replace(change, steps=(self.create(after),))
         key = str(self.address)
         reads = (
-            Read("value", (*self.path, "value"), (("time", Ref("minute", key)),)),
             Read("entitlement", self.path),
+            Read("value", (*self.path, "value"), (("time", Ref("measured", key)),)),
             Read("grants", (*self.path, "grants"), ALL),
         )
         # the old one may be gone: it ended in an earlier period, and its entitlement was overridden since
@@ -137,16 +137,18 @@ def void(grant: str | Ref, at: Json = None, when: Ref | None = None) -> Step:
 
 
 def resolve(ref: Ref, known: Known) -> Json:
-    """References of a replace, from its reads: `minute`; `old_id`; `rest_id` (of the remainder of a recurring one, None
-    without); `from` "<start>" and `until_from` "<start> <end>", the start being no earlier than the period and this
-    minute; `left` and `none_left` "<old amount> <new amount>"; for a recurring one, with "<anchor> <interval>" first:
-    `next`, `until_next` "[<end>]" and `until_from_next` "<end>".
+    """References of a replace, from its reads: `minute`; `measured`, when its value is read; `old_id`; `rest_id` (of
+    the remainder of a recurring one, None without); `from` "<start>" and `until_from` "<start> <end>", the start being
+    no earlier than the period and this minute; `left` and `none_left` "<old amount> <new amount>"; for a recurring one,
+    with "<anchor> <interval>" first: `next`, `until_next` "[<end>]" and `until_from_next` "<end>".
     """
     minute = to_minute(known.now)
     args = ref.arg.split(" ")
     match ref.what:
         case "minute":
             return instant(minute)
+        case "measured":
+            return instant(carry.measured_at(known.now, known.readings["entitlement"]))
         case "old_id":
             return _old(known).get("id")
         case "rest_id":
