@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long lint check bench clean
+.PHONY: help demo test test-long test-live lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       the sample catalog: validate, plan, apply, drift"
 	@echo "make test       the tests"
 	@echo "make test-long  the same, with many more random cases"
+	@echo "make test-live  those that a real OpenMeter can run, against BAC_TEST_OPENMETER=http://host:port"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -28,6 +29,10 @@ test: $(TOOLS)
 
 test-long: $(TOOLS)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest
+
+# one after another: more than a few writes of entitlements at once hang an OpenMeter with few database connections
+test-live: $(TOOLS)
+	$(BIN)/python -m pytest tests/live -vv -rs
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -17,11 +17,12 @@ class Mortal(httpx.BaseTransport):
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner, self._lock = inner, threading.Lock()
         self._left: int | None = None
-        self._is_sent = False
+        self._is_sent = self._only_writes = False
 
-    def die_at(self, nth: int, *, is_sent: bool = False) -> None:
-        """Die at the nth request from now, counted from 1; where `is_sent`, the server gets that one."""
-        self._left, self._is_sent = nth, is_sent
+    def die_at(self, nth: int, *, is_sent: bool = False, only_writes: bool = False) -> None:
+        """Die at the nth request from now, counted from 1; where `is_sent`, the server gets that one. With
+        `only_writes`, reads are not counted, as long as the user lives."""
+        self._left, self._is_sent, self._only_writes = nth, is_sent, only_writes
 
     def live_on(self) -> None:
         """Another process begins."""
@@ -32,7 +33,8 @@ class Mortal(httpx.BaseTransport):
         if request.url.path.startswith("/_dev/"):
             return self._inner.handle_request(request)
         with self._lock:
-            if self._left is not None:
+            counts = not self._only_writes or request.method != "GET" or (self._left is not None and self._left <= 0)
+            if self._left is not None and counts:
                 self._left -= 1
             left = self._left
         if left is None or left > 0:

@@ -71,10 +71,13 @@ DEPARTURES = (
 
 
 class Referee(httpx.BaseTransport):
-    """A transport that judges what goes through it. The dev server's own controls (`/_dev/`) pass unjudged."""
+    """A transport that judges what goes through it. The dev server's own controls (`/_dev/`) pass unjudged.
 
-    def __init__(self, inner: httpx.BaseTransport, documents: Documents) -> None:
-        self._inner, self._documents = inner, documents
+    Without `replies` it judges requests alone: a real server may be of another version than the documents.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, documents: Documents, *, replies: bool = True) -> None:
+        self._inner, self._documents, self._replies = inner, documents, replies
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The inner transport's answer. Raises Foul where it, or the request, is not as documented."""
@@ -89,7 +92,7 @@ class Referee(httpx.BaseTransport):
         _judge(request, operation.wrong_with_request(path, request.url.params.multi_items(), kind, content), content)
         answer = self._inner.handle_request(request)
         body = answer.read()
-        if FAULT not in answer.headers:
+        if self._replies and FAULT not in answer.headers:
             wrong = operation.wrong_with_reply(answer.status_code, answer.headers.get("content-type", ""), body)
             _judge(request, [w for w in wrong if not any(d.covers(operation.name, w) for d in DEPARTURES)], body)
         return httpx.Response(answer.status_code, headers=answer.headers, content=body, extensions=answer.extensions)

@@ -111,7 +111,7 @@ class Workspace:
         """A session as a command opens one, with the server's time for its own."""
         config = load_config(self.root)
         environment = select(config, None, {k: v for k, v in os.environ.items() if k == "BAC_ENV"})
-        session = service.open_session(config, environment, transport=_Shared(self.transport))
+        session = service.open_session(config, environment, transport=Shared(self.transport))
         session.now = self.now
         session.client.sleep = lambda seconds: None
         with session:
@@ -147,7 +147,7 @@ class Workspace:
         self.http.close()
 
 
-class _Shared(httpx.BaseTransport):
+class Shared(httpx.BaseTransport):
     """A transport that outlives the clients on it."""
 
     def __init__(self, inner: httpx.BaseTransport) -> None:

@@ -1,0 +1,26 @@
+"""A dev server on a real socket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from billing_as_code.devserver import create_app
+from billing_as_code.devserver.server import make_quiet_server
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The URL of a fresh dev server in memory, for as long as the block runs."""
+    app = create_app()
+    server = make_quiet_server(app, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        app.config["DATABASE"].close()
