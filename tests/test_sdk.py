@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,9 +17,7 @@ import openmeter.aio
 import pytest
 from corehttp.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from openmeter import models
-
-from billing_as_code.devserver import create_app
-from billing_as_code.devserver.server import make_quiet_server
+from serving import serving
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -28,15 +25,8 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Where a dev server listens."""
-    app = create_app()
-    server = make_quiet_server(app, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    app.config["DATABASE"].close()
+    with serving() as url:
+        yield url
 
 
 class _Blocking:
@@ -341,6 +331,84 @@ def httpx_clock(sdk: Any, now: datetime) -> None:
     """Set the time of the server that an SDK talks to."""
     client = sdk._wrapped if isinstance(sdk, _Blocking) else sdk
     httpx.put(f"{client._config.endpoint}/_dev/clock", json={"now": now.isoformat()}).raise_for_status()
+
+
+def test_a_customer_lives_from_its_first_event_to_its_deletion(sdk: Any) -> None:
+    """All that an application does for one customer, in its order."""
+    entitlement = make_entitlement(sdk)
+    for key in ("sso", "seats"):
+        sdk.features.create(models.FeatureCreateInputs(key=key, name=key))
+    make = sdk.customer_entitlements_v2.post
+    make("acme", models.EntitlementBooleanCreateInputs(type="boolean", feature_key="sso"))
+    make("acme", models.EntitlementStaticCreateInputs(type="static", feature_key="seats", config='{"max": 25}'))
+    (subject,) = sdk.subjects.upsert([models.SubjectUpsert(key="acme-staging", display_name="Staging")])
+    assert [s.key for s in sdk.subjects.list()] == ["acme", "acme-staging"]
+    assert subject.display_name == "Staging"
+
+    bonus = grant(sdk, 200, priority=5)
+    use(sdk, 300)
+    use(sdk, 500, subject="acme-staging", model="small")
+    httpx_clock(sdk, NOW + timedelta(minutes=5))
+    assert value(sdk) == (True, 400, 800)
+    (row,) = sdk.meters.query_json("tokens_total", filter_customer_id=[sdk.customers.get("acme").id]).data
+    assert row.value == 800
+    assert sorted(sdk.meters.list_group_by_values("tokens_total", "model")) == ["large", "small"]
+    with pytest.raises(ResourceNotFoundError):
+        sdk.meters.list_group_by_values("nothing", "model")
+
+    assert bonus.id in [g["id"] for g in sdk.grants_v2.list(customer=["acme"])["items"]]
+    assert bonus.id in [g["id"] for g in as_list(sdk.grants.list(subject=["acme"]))]
+    sdk.grants.delete(bonus.id)
+    assert value(sdk) == (True, 200, 800), "what is issued was burnt first"
+
+    later = NOW + timedelta(hours=2)
+    httpx_clock(sdk, later + timedelta(minutes=1))
+    sdk.customer_entitlement_v2.reset_customer_entitlement(
+        "acme", "ai_tokens", models.ResetEntitlementUsageInput(effective_at=later, retain_anchor=True)
+    )
+    assert value(sdk) == (True, 1000, 0)
+
+    raised = models.EntitlementMeteredV2CreateInputs(
+        type="metered",
+        feature_key="ai_tokens",
+        usage_period=models.RecurringPeriodCreateInput(interval="MONTH", anchor=NOW),
+        measure_usage_from="CURRENT_PERIOD_START",
+        issue=models.IssueAfterReset(amount=5000),
+    )
+    second = sdk.customer_entitlements_v2.override("acme", "ai_tokens", raised)
+    assert value(sdk) == (True, 4200, 800), "the new one counts from the start of the month"
+    window = {"window_size": "HOUR", "from_parameter": NOW, "to": NOW + timedelta(hours=2)}
+    history = sdk.customer_entitlement_v2.get_customer_entitlement_history("acme", "ai_tokens", **window)
+    assert [w.usage for w in history.windowed_history] == [800, 0]
+
+    assert sdk.entitlements_v2.get(second["id"])["issue"]["amount"] == 5000
+    assert sdk.entitlements.get(second["id"])["featureKey"] == "ai_tokens"
+    active = sdk.entitlements_v2.list(exclude_inactive=True, customer_keys=["acme"])["items"]
+    assert sorted(e["featureKey"] for e in active) == ["ai_tokens", "seats", "sso"]
+    assert entitlement["id"] in [e["id"] for e in as_list(sdk.entitlements.list())], "the first one is kept as history"
+
+    with pytest.raises(ResourceExistsError):
+        sdk.customers.delete("acme")
+    for key in ("ai_tokens", "seats", "sso"):
+        sdk.customer_entitlements_v2.delete("acme", key)
+    assert dict(sdk.customer.get_customer_access("acme").entitlements) == {}
+    sdk.customers.delete("acme")
+    sdk.features.delete("ai_tokens")
+    sdk.meters.delete("tokens_total")
+    for key in ("acme", "acme-staging"):
+        sdk.subjects.delete(key)
+    assert (sdk.customers.list().total_count, list(sdk.meters.list()), list(sdk.subjects.list())) == (0, [], [])
+
+
+def grant(sdk: Any, amount: int, *, priority: int) -> Any:
+    body = models.EntitlementGrantCreateInputV2(amount=amount, priority=priority, effective_at=NOW)
+    return sdk.customer_entitlement_v2.create_customer_entitlement_grant("acme", "ai_tokens", body)
+
+
+def value(sdk: Any) -> tuple[Any, ...]:
+    """Access (absent where there is none), balance and usage of the customer's tokens."""
+    found = sdk.customer_entitlement_v2.get_customer_entitlement_value("acme", "ai_tokens")
+    return found.has_access, found.balance, found.usage
 
 
 def test_errors_are_raised_as_the_sdk_knows_them(sdk: Any) -> None:
