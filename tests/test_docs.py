@@ -2,14 +2,19 @@
 
 A ```console block is a conversation: lines that start with `$ ` are run in a copy of this project, in order within a
 page, and where output follows, it must be the output. `...` on a line of its own stands for lines left out, and a
-digest may be any digest.
+digest may be any digest. A line that starts with `> ` goes on with the command before it. `bac dev` serves until the
+page ends or another one takes its place, on a port of its own, which stands for 8888 in what is run and printed.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +63,9 @@ def conversation(block: str) -> Iterator[tuple[str, list[str]]]:
     """The commands of a block with the lines that follow each."""
     command, output = "", []
     for line in block.splitlines():
-        if line.startswith("$ "):
+        if line.startswith(">") and command and not output:
+            command += "\n" + line[1:].removeprefix(" ")
+        elif line.startswith("$ "):
             if command:
                 yield command, output
             command, output = line[2:], []
@@ -68,10 +75,60 @@ def conversation(block: str) -> Iterator[tuple[str, list[str]]]:
         yield command, output
 
 
-def run(command: str, project: Path) -> str:
+class Served:
+    """The server of a page, once it has said `bac dev`."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.port = ""
+
+    def start(self, args: list[str]) -> str:
+        """Serve with these arguments, on any free port; what it prints before it is ready."""
+        self.stop()
+        command = [sys.executable, "-c", "from billing_as_code.cli import main; main()", *args, "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self.process.stdout is not None
+        printed = ""
+        while "listening on" not in printed:
+            line = self.process.stdout.readline()
+            assert line, f"bac {' '.join(args)} ended:\n{printed}"
+            printed += line
+        self.port = printed.strip().rpartition(":")[2]
+        return printed.replace(f":{self.port}", ":8888")
+
+    def curl(self, command: str) -> str:
+        """The output of a curl command, and where it says `| jq`, as jq prints it."""
+        if shutil.which("curl") is None:
+            pytest.skip("this page asks with curl, which is not here")
+        command, piped, _ = command.partition(" | jq")
+        words = shlex.split(command.replace("\\\n", " ").replace(":8888", f":{self.port}"))
+        done = subprocess.run([*words, "--silent", "--show-error"], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return json.dumps(json.loads(done.stdout), indent=2, ensure_ascii=False) + "\n" if piped else done.stdout
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.communicate(timeout=20)
+            self.process = None
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """The server of a page; it ends with it."""
+    found = Served()
+    yield found
+    found.stop()
+
+
+def run(command: str, project: Path, served: Served) -> str:
     """Run one documented command as a reader would; `# changes` at its end means exit code 2, `# stops` 5."""
+    if command.startswith("curl "):
+        return served.curl(command)
     command, _, note = command.partition("  # ")
     words = shlex.split(command)
+    if words[:2] == ["bac", "dev"]:
+        return served.start(words[1:])
     if words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets, f"the Makefile has no target {words[1]}"
@@ -100,10 +157,10 @@ def same(shown: list[str], real: str) -> bool:
 
 
 @pytest.mark.parametrize("page", named([p for p in PAGES if blocks(p, "console")]))
-def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, project: Path) -> None:
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, project: Path, served: Served) -> None:
     for block in blocks(page, "console"):
         for command, shown in conversation(block):
-            real = run(command, project)
+            real = run(command, project, served)
             while shown and not shown[-1].strip():
                 shown.pop()
             assert not shown or same(shown, real), f"{command} prints\n{real}\nand the page shows\n" + "\n".join(shown)
