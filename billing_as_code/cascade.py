@@ -103,7 +103,8 @@ def _deleted_under(target: Address, user: Resource, found: Comparison, kinds: Ma
     kind = kinds[target.kind]
     if there is not None and (there.action == "delete" or not _still_refers(there, target, kinds)):
         return
-    if kind.needed_by_dependents:
+    # what a subscription holds keeps even what OpenMeter would else let go (recording subscription_entitlements)
+    if kind.needed_by_dependents or user.managed:
         why = f"is managed by a {user.managed}" if user.managed else "is not in the catalog, or belongs to another hand"
         text = (
             f"left the catalog, and {user.address} needs it, which {why}. Remove that first, or declare {target} again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -222,6 +223,92 @@ def test_protection_of_what_has_fixed_labels_comes_off_by_a_replace(ws: Workspac
     ws.apply(replaced=["entitlements.globex.sso"])
     ws.write("catalog/all.yaml", catalog(customers=both))
     assert [c.action for c in ws.converge().changes] == ["delete"]
+
+
+class Subscribed(httpx.BaseTransport):
+    """An OpenMeter that shows acme's entitlements to these features as a subscription's, and refuses to change them, as
+    in recording subscription_entitlements."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.features: set[str] = set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        parts = request.url.path.split("/")
+        if request.method != "GET" and "entitlements" in parts and self.features & {*parts}:
+            detail = "forbidden error: entitlement is managed by subscription"
+            return httpx.Response(403, json={"status": 403, "title": "Forbidden", "detail": detail})
+        answer = self._inner.handle_request(request)
+        if request.method == "GET" and request.url.path == "/api/v2/entitlements":
+            body = json.loads(answer.read())
+            for item in body["items"]:
+                if item["featureKey"] in self.features:
+                    item["annotations"] = {"subscription.id": "01M8656100000000000000000S"}
+            return httpx.Response(answer.status_code, json=body)
+        return answer
+
+
+@pytest.fixture
+def subscribed(ws: Workspace) -> Workspace:
+    """The project, whose customer has `ai` and `sso` from a subscription; the catalog does not speak of those two."""
+    ws.write("catalog/all.yaml", without_subscribed())
+    # nobody's, as a subscription makes them
+    for key in ("ai", "sso"):
+        ws.http.delete(f"{ENTITLEMENTS}/{key}").raise_for_status()
+        body = {"type": "boolean", "featureKey": key}
+        ws.http.post(ENTITLEMENTS, json=body).raise_for_status()
+    ws.transport = managed = Subscribed(ws.transport)
+    managed.features = {"ai", "sso"}
+    ws.converge()
+    return ws
+
+
+def without_subscribed(**changes: Any) -> dict[str, Any]:
+    found = catalog(**changes, grants={"acme": None})
+    entitlements = {"acme": {"seats": found["entitlements"]["acme"]["seats"]}} if found["entitlements"] else {}
+    return {**found, "entitlements": entitlements}
+
+
+def test_what_a_subscription_manages_is_nobodys_to_prune(subscribed: Workspace) -> None:
+    subscribed.configure(exclusive=["entitlements"])
+    assert subscribed.plan().changes == ()
+
+
+def test_what_a_subscription_manages_is_no_ones_to_declare(subscribed: Workspace) -> None:
+    subscribed.write("catalog/all.yaml", catalog(grants={"acme": None}))
+    with pytest.raises(PlanError) as error:
+        subscribed.plan()
+    assert "entitlements.acme.ai: is managed by a subscription. Take it out of the catalog" in words(error)
+    assert "seats" not in words(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        ({"meters": OTHER_METER}, {}, "entitlements.acme.ai hangs on it, which is managed by a subscription"),
+        ({}, {"replaced": ["features.sso"]}, "entitlements.acme.sso hangs on it, which is managed by a subscription"),
+        (
+            {"features": {"sso": None}},
+            {},
+            "left the catalog, and entitlements.acme.sso needs it, which is managed by a",
+        ),
+        (
+            {"customers": {"acme": None}, "entitlements": {"acme": None}},
+            {},
+            "left the catalog, and entitlements.acme.ai needs it, which is managed by a subscription",
+        ),
+    ],
+    ids=["another meter", "another feature", "no feature", "no customer"],
+)
+def test_a_plan_that_would_take_something_from_under_a_subscription_is_refused(
+    subscribed: Workspace, changes: dict[str, Any], options: dict[str, Any], says: str
+) -> None:
+    subscribed.write("catalog/all.yaml", without_subscribed(**changes))
+    subscribed.forget()
+    with pytest.raises(PlanError) as error:
+        subscribed.plan(**options)
+    assert says in words(error)
+    assert not subscribed.writes()
 
 
 # -- features and deletes ---------------------------------------------------------------------------------------------
