@@ -8,7 +8,7 @@ import httpx
 import pytest
 from workspace import Workspace
 
-from billing_as_code.errors import CatalogError
+from billing_as_code.errors import CatalogError, PlanError
 from billing_as_code.kinds.entitlements import ENTITLEMENTS
 from billing_as_code.model import Address, Change, Class, Find, Read, Ref, Step
 from kinds.conftest import Problems
@@ -218,6 +218,29 @@ def test_what_openmeter_would_refuse_is_refused_offline(
 
 
 WIRE = {"usage_period": "usagePeriod", "is_soft_limit": "isSoftLimit", "measure_usage_from": "measureUsageFrom"}
+
+
+@pytest.mark.parametrize("first", [None, {"type": "static", "config": 1}], ids=["new", "in place of a static one"])
+def test_usage_cannot_be_measured_from_the_future(ws: Workspace, first: dict[str, Any] | None) -> None:
+    """OpenMeter takes it, and answers 500 wherever access is asked for until then."""
+    ws.write("catalog/a.yaml", CATALOG | {"entitlements": {"acme": {"ai": first} if first else {}}})
+    ws.converge()
+    later = METERED | {"measure_usage_from": "2026-11-24T12:01:00Z"}
+    ws.write("catalog/a.yaml", CATALOG | {"entitlements": {"acme": {"ai": later}}})
+    with pytest.raises(PlanError, match="measure_usage_from lies in the future") as error:
+        ws.plan()
+    assert [address for address, _ in error.value.reasons] == ["entitlements.acme.ai"]
+    ws.clock("2026-11-24T12:01:00Z")
+    ws.converge()
+
+
+def test_what_is_measured_already_is_not_measured_anew_from_the_future(ws: Workspace) -> None:
+    ws.write("catalog/a.yaml", CATALOG | {"entitlements": {"acme": {"ai": METERED}}})
+    ws.converge()
+    later = METERED | {"measure_usage_from": "2026-12-24T12:01:00Z", "issue": {"amount": 7}}
+    ws.write("catalog/a.yaml", CATALOG | {"entitlements": {"acme": {"ai": later}}})
+    ws.converge()
+    assert ws.http.get("/api/v2/customers/acme/entitlements/ai/value").json()["balance"] == 7
 
 
 def test_a_number_that_json_cannot_carry_is_refused_since_a_refused_override_destroys_grants(ws: Workspace) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -147,6 +148,11 @@ class EntitlementKind(Kind):
             yield f"is managed by a {hand}. Take it out of the catalog, or change the {hand}"
         if change.action == "replace" and change.before is not None and self._period_is_unclear(change.before):
             yield "has a usage period that cannot be understood, so its usage and grants could not be kept"
+        if self._measures_from_the_future(change, context.now):
+            yield (
+                "measure_usage_from lies in the future, and OpenMeter answers every question about access with an "
+                "error until then (now, current_period_start or an instant that has passed)"
+            )
         key = Address("features", change.address.path[1:])
         declared, feature = context.desired.get(key), context.live.get(key)
         if change.after is None or feature is None or declared is None or not declared.external:
@@ -155,6 +161,13 @@ class EntitlementKind(Kind):
         if self.get(change.after.spec, "type") == "metered" and FEATURES.get(feature.spec, "meter") is None:
             name = change.address.path[1]
             yield f"feature {name} has no meter, so nothing can be metered (type: boolean or type: static)"
+
+    def _measures_from_the_future(self, change: Change, now: datetime) -> bool:
+        """Whether usage would start later; only where it starts at all (recording ent_validation_errors)."""
+        if change.after is None or (change.before and self.get(change.before.spec, "type") == "metered"):
+            return False
+        measured = self.get(change.after.spec, "measure_usage_from")
+        return measured not in (None, NOW, PERIOD_START) and parse_instant(measured) > now
 
     def _period_is_unclear(self, before: Resource) -> bool:
         if self.get(before.spec, "type") != "metered":
