@@ -4,6 +4,7 @@ what they would be had it been declared so from the start of the period."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,8 @@ from workspace import Workspace, describe
 
 from billing_as_code import service
 from billing_as_code.devserver import create_app
-from billing_as_code.errors import UsageError
+from billing_as_code.errors import ApiError, UsageError
+from billing_as_code.model import Class
 
 ENTITLEMENT = "/api/v2/customers/acme/entitlements/tokens"
 CREATED, CHANGED = "2026-11-20T08:00:20Z", "2026-11-24T12:30:20Z"
@@ -38,18 +40,19 @@ class Server:
         self.ws.converge()
 
     def declare(self, terms: dict[str, Any], grants: dict[str, Any]) -> None:
-        entitlement = {
+        metered = {
             "type": "metered",
             "usage_period": {"interval": "day", "anchor": "2026-11-01T06:00:00Z"},
             "measure_usage_from": "current_period_start",
         }
+        entitlement = terms if "type" in terms else metered | terms
         self.ws.write(
             "catalog/all.yaml",
             {
                 "meters": {"tokens": {"aggregation": "sum", "event_type": "prompt", "value_property": "$.n"}},
                 "features": {"tokens": {"meter": "tokens"}},
                 "customers": {"acme": {"name": "ACME"}},
-                "entitlements": {"acme": {"tokens": entitlement | terms}},
+                "entitlements": {"acme": {"tokens": entitlement}},
                 "grants": {"acme": {"tokens": grants}},
             },
         )
@@ -386,6 +389,163 @@ def test_a_write_that_lands_late_is_voided_by_the_closing_read(server: Server, a
     assert not server.ws.plan().changes
     later = {time: value for time, value in server.values().items() if time > "2026-11-24T13"}
     assert later == {time: as_if[time] for time in later}
+
+
+class Unanswered(httpx.BaseTransport):
+    """Some requests time out: what they ask for is never done, done at once, or done only when `late` has been done."""
+
+    def __init__(self, inner: httpx.BaseTransport, method: str, end: str, when: str, *, late: str = "", times: int = 1):
+        self.inner, self.method, self.end, self.when, self.late, self.left = inner, method, end, when, late, times
+        self.waiting: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.left and request.method == self.method and request.url.path.endswith(self.end):
+            self.left -= 1
+            sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+            if self.when == "late":
+                self.waiting.append(sent)
+            elif self.when == "done":
+                self.inner.handle_request(sent).read()
+            raise httpx.ReadTimeout("no answer", request=request)
+        answer = self.inner.handle_request(request)
+        answer.read()
+        if self.waiting and request.method != "GET" and request.url.path.endswith(self.late):
+            self.inner.handle_request(self.waiting.pop()).read()
+        return answer
+
+
+@contextmanager
+def unanswered(server: Server, *args: Any, **more: Any) -> Iterator[None]:
+    through = server.ws.transport
+    server.ws.transport = silent = Unanswered(through, *args, **more)
+    try:
+        yield
+    finally:
+        server.ws.transport = through
+    assert (silent.left, silent.waiting) == (0, []), "nothing of the kind was asked for"
+
+
+@pytest.mark.parametrize(("when", "times"), [("never", 1), ("never", 2), ("done", 1)])
+def test_an_override_without_an_answer_leaves_one_entitlement_and_every_grant_once(
+    server: Server, as_if: dict[str, Any], when: str, times: int
+) -> None:
+    at_the_change(server, OLD)
+    server.declare(NEW, GRANTS)
+    with unanswered(server, "PUT", "/override", when, times=times):
+        _, outcome = server.ws.apply()
+    assert outcome.whole, (outcome.tally.failed, outcome.loose)
+    assert server.values() == as_if
+    assert each_grant_once(server)
+    assert not server.ws.plan().changes
+
+
+def each_grant_once(server: Server) -> bool:
+    """Whether no living grant has a second one of its name, and the customer one entitlement to the feature."""
+    names = [g.get("metadata", {}).get("bac.key") for g in server.alive() if g.get("metadata", {}).get("bac.key")]
+    held = server.ws.http.get("/api/v2/customers/acme/entitlements").json()["items"]
+    return len(names) == len(set(names)) and len(held) == 1
+
+
+@pytest.mark.parametrize("late", ["/override", "/grants"])
+def test_an_override_that_lands_after_its_repetition_is_healed(
+    server: Server, as_if: dict[str, Any], late: str
+) -> None:
+    """It voids what the repetition had carried over, once or twice."""
+    at_the_change(server, OLD)
+    server.declare(NEW, GRANTS)
+    with unanswered(server, "PUT", "/override", "late", late=late):
+        server.ws.apply()
+    server.ws.converge()
+    assert server.values() == as_if
+    assert each_grant_once(server)
+
+
+@pytest.mark.parametrize("times", [1, 1000], ids=["once", "for good"])
+def test_a_read_that_fails_in_the_middle_of_an_apply_loses_nothing(
+    server: Server, as_if: dict[str, Any], times: int
+) -> None:
+    """Each read of the apply in turn; for good, the apply stops there, and is gone on with when OpenMeter is back."""
+    for nth in range(1, 100):
+        at_the_change(server, OLD)
+        server.declare(NEW, GRANTS)
+        plan = server.ws.plan()
+        server.ws.forget()
+        server.ws.faults({"method": "GET", "path": "/api/*", "nth": nth, "times": times, "status": 503})
+        whole = False
+        try:
+            whole = server.ws.apply(plan)[1].whole
+        except ApiError as error:
+            assert "503" in str(error)
+        failed = any(r["status"] == 503 for r in server.ws.requests())
+        server.ws.faults()
+        assert whole or times > 1, f"one failure of read {nth} is not survived"
+        if not whole:
+            with suppress(UsageError):
+                server.ws.resume()
+        server.ws.converge()
+        assert server.values() == as_if, f"read {nth} failed"
+        assert each_grant_once(server), f"read {nth} failed"
+        if not failed:
+            break
+    assert nth > 10
+
+
+# -- more than one change in one plan ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("used", [4, 14])
+def test_a_grant_and_its_entitlement_change_in_one_plan_as_if_both_had_been_so_from_the_start(
+    server: Server, twin: Server, used: int
+) -> None:
+    """What the old grant could not pay and the new one could have is kept by the issued amount: the sum is the same."""
+    grant = {"amount": 10, "effective_at": "2026-11-20T08:00:00Z", "priority": 1}
+    for one, terms, amount in ((server, OLD, 10), (twin, NEW, 30)):
+        one.begin(terms, {"g": {**grant, "amount": amount}})
+        one.use([(used, "2026-11-24T10:00:30Z")])
+        one.ws.clock(CHANGED)
+    server.declare(NEW, {"g": {**grant, "amount": 30}})
+    plan = server.ws.converge()
+    assert [(c.action, str(c.address)) for c in plan.changes] == [
+        ("replace", "entitlements.acme.tokens"),
+        ("replace", "grants.acme.tokens.g"),
+    ]
+    assert server.value("2026-11-24T12:35:00Z") == twin.value("2026-11-24T12:35:00Z")
+    assert each_grant_once(server)
+
+
+def test_another_interval_starts_usage_anew_and_keeps_what_is_left_of_each_grant(server: Server) -> None:
+    at_the_change(server, OLD)
+    now = "2026-11-24T12:30:00Z"
+    issued = {g["id"] for g in server.grants() if (g.get("annotations") or {}).get("issueAfterReset")}
+    balances = server.ws.http.get(f"{ENTITLEMENT}/value", params={"time": now}).json()["grantBalances"]
+    left = sum(balance for grant, balance in balances.items() if grant not in issued)
+    assert left > 0
+    hourly = {**NEW, "usage_period": {"interval": "PT6H", "anchor": "2026-11-24T12:00:00Z"}}
+    server.declare(hourly, GRANTS)
+    plan = server.ws.plan()
+    (change,) = [c for c in plan.changes if c.address.kind == "entitlements"]
+    assert change.cls is Class.BREAKING
+    assert ("usage_restarts", "") in change.notes
+    server.ws.converge()
+    assert server.value("2026-11-24T12:31:00Z") == {
+        "hasAccess": True, "balance": 80 + left, "usage": 0, "overage": 0
+    }  # fmt: skip
+    assert each_grant_once(server)
+
+
+@pytest.mark.parametrize("terms", [{"type": "boolean"}, {"type": "static", "config": {"max": 5}}])
+def test_another_type_is_breaking_and_nothing_is_left_to_do_there_and_back(
+    server: Server, terms: dict[str, Any]
+) -> None:
+    at_the_change(server, OLD)
+    for declared, grants in ((terms, {}), (OLD, {"new": {"amount": 3, "effective_at": "2026-11-24T08:00:00Z"}})):
+        server.declare(declared, grants)
+        plan = server.ws.plan()
+        assert [(c.action, c.cls) for c in plan.changes if c.address.kind == "entitlements"] == [
+            ("replace", Class.BREAKING)
+        ]
+        server.ws.converge()
+    assert server.value("2026-11-24T12:35:00Z")["balance"] == 53 - 15
 
 
 # -- declared grants --------------------------------------------------------------------------------------------------
