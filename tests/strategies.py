@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,6 +26,16 @@ FEATURE_KEYS = ("ai_tokens", "api_calls", "sso", "seats")
 CUSTOMER_KEYS = ("acme", "globex corp", 'ü/"x".y')
 SUBJECT_KEYS = ("acme", "s1", "user:2", "a/b c", "ß.4")
 GRANT_NAMES = ("welcome", "promo 2026", "x.y")
+THEIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("meters", ("partner_calls",)),
+    ("features", ("partner_api",)),
+    ("features", ("partner_sso",)),
+    ("customers", ("partner",)),
+    ("entitlements", ("partner", "partner_api")),
+    ("entitlements", ("partner", "partner_sso")),
+    ("grants", ("partner", "partner_api", "gift")),
+)
+"""What another hand has on the server (`World.others`), to be declared external."""
 COUNTED_BY_FEATURES = ("sum", "count", "unique_count", "latest")
 
 # -- pieces ---------------------------------------------------------------------------------------------------------
@@ -267,13 +277,15 @@ def repaired(catalog: Catalog, taken: frozenset[str] = frozenset()) -> Catalog:
             feature = out["features"].get(key)
             if customer not in out["customers"] or feature is None:
                 del held[key]
-            elif entitlement["type"] == "metered" and not feature.get("meter"):
+            elif entitlement.get("type") == "metered" and not feature.get("meter"):
                 held[key] = {"type": "boolean"}
     for customer, held in out["grants"].items():
         for key in list(held):
             there = at(out, "entitlements", (customer, key))
-            if there is None or there["type"] != "metered":
+            if there is None or not (there.get("external") or there["type"] == "metered"):
                 del held[key]
+            elif there.get("external"):
+                held[key] = {name: grant for name, grant in held[key].items() if grant.get("external")}
     return out
 
 
@@ -307,15 +319,17 @@ def _repair_subjects(out: Catalog, taken: frozenset[str]) -> None:
 
 @dataclass(frozen=True)
 class World:
-    """A catalog, and who was let go of: customers that are live and nobody's, with the subject keys that they hold."""
+    """A catalog, and who was let go of: customers that are live and nobody's, with the subject keys that they hold.
+    With `others`, the server also has what THEIRS lists."""
 
     catalog: Catalog
     released: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    others: bool = False
 
     def repaired(self) -> World:
         held = {c: s for c, s in self.released.items() if _speaks_not_of(self.catalog, c)}
         taken = frozenset(s for subjects in held.values() for s in subjects)
-        return World(repaired(self.catalog, taken), held)
+        return replace(self, catalog=repaired(self.catalog, taken), released=held)
 
 
 def _speaks_not_of(catalog: Catalog, customer: str) -> bool:
@@ -354,7 +368,7 @@ def _some_resource(draw: st.DrawFn, world: World, *sections: str) -> tuple[str, 
 def _changed(world: World, section: str, path: tuple[str, ...], value: Any) -> World:
     catalog = copy.deepcopy(world.catalog)
     put(catalog, section, path, value)
-    return World(catalog, world.released)
+    return replace(world, catalog=catalog)
 
 
 def change(draw: st.DrawFn, world: World) -> World:
@@ -387,7 +401,7 @@ def add(draw: st.DrawFn, world: World) -> World:
     if not all(pools[section]):
         return world
     path = tuple(draw(st.sampled_from(pool)) for pool in pools[section])
-    if at(world.catalog, section, path) is not None:
+    if at(world.catalog, section, path) is not None or any((section, path[:n]) in THEIRS for n in (1, 2)[-len(path) :]):
         return world
     return _changed(world, section, path, _resource(draw, world.catalog, section, path))
 
@@ -430,7 +444,7 @@ def rotate(draw: st.DrawFn, world: World) -> World:
     had = [catalog["customers"][key].get("subjects", []) for key in turned]
     for key, subject_keys in zip(turned, had[1:] + had[:1], strict=True):
         catalog["customers"][key]["subjects"] = subject_keys
-    return World(catalog, world.released)
+    return replace(world, catalog=catalog)
 
 
 def release(draw: st.DrawFn, world: World) -> World:
@@ -440,16 +454,28 @@ def release(draw: st.DrawFn, world: World) -> World:
     section, path = found
     old = at(world.catalog, section, path)
     held = {path[0]: tuple(old.get("subjects", ()))} if section == "customers" else {}
-    return World(_changed(world, section, path, {"external": True}).catalog, world.released | held)
+    return replace(_changed(world, section, path, {"external": True}), released=world.released | held)
 
 
 def take_back(draw: st.DrawFn, world: World) -> World:
     """What was let go of is declared again."""
-    found = [f for f in resources(world.catalog) if at(world.catalog, *f).get("external")]
+    found = [f for f in resources(world.catalog) if at(world.catalog, *f).get("external") and f not in THEIRS]
     if not found:
         return world
     section, path = draw(st.sampled_from(found))
     return _changed(world, section, path, _resource(draw, world.catalog, section, path))
+
+
+def lean_on(draw: st.DrawFn, world: World) -> World:
+    """Something of another hand is declared, with what it hangs on."""
+    if not world.others:
+        return world
+    section, path = draw(st.sampled_from(THEIRS))
+    customer, feature = ("customers", path[:1]), ("features", path[1:2])
+    needed = {"entitlements": (customer, feature), "grants": (customer, feature, ("entitlements", path[:2]))}
+    for where in (*needed.get(section, ()), (section, path)):
+        world = _changed(world, *where, {"external": True})
+    return world
 
 
 def protect(draw: st.DrawFn, world: World) -> World:
@@ -461,7 +487,20 @@ def protect(draw: st.DrawFn, world: World) -> World:
     return _changed(world, *found, new)
 
 
-EDITS: tuple[Edit, ...] = (change, change, change, add, remove, retype, refix, rotate, release, take_back, protect)
+EDITS: tuple[Edit, ...] = (
+    change,
+    change,
+    change,
+    add,
+    remove,
+    retype,
+    refix,
+    rotate,
+    release,
+    take_back,
+    lean_on,
+    protect,
+)
 
 
 @st.composite
