@@ -42,7 +42,10 @@ def openmeter() -> Iterator[str]:
     token = os.environ.get(TOKEN)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     for path in ("/api/v1/meters", "/api/v2/entitlements", "/api/v3/openmeter/features"):
-        status = httpx.get(f"{url}{path}", headers=headers, timeout=30).status_code
+        try:
+            status = httpx.get(f"{url}{path}", headers=headers, timeout=30).status_code
+        except httpx.TransportError as error:
+            pytest.fail(f"{ADDRESS}={given} cannot be reached: {error}", pytrace=False)
         if status in (401, 403):
             pytest.skip(f"{url} wants a token for {path}: set {TOKEN}")
         if status in (404, 501):
