@@ -72,13 +72,13 @@ class OpenMeter:
     def close(self) -> None:
         self._http.close()
 
-    def fetch(self, path: str, query: Query = ()) -> bytes:
-        """GET as it came, for the caller to parse. Raises ApiError, after six tries where trying helps."""
-        return self._repeated("GET", path, query, None).content
+    def fetch(self, path: str, query: Query = (), *, tries: int = TRIES) -> bytes:
+        """GET as it came, for the caller to parse. Raises ApiError, after so many tries where trying helps."""
+        return self._repeated("GET", path, query, None, tries).content
 
-    def get(self, path: str, query: Query = ()) -> Json:
+    def get(self, path: str, query: Query = (), *, tries: int = TRIES) -> Json:
         """GET, decoded. Raises ApiError."""
-        return parse(f"GET {path}", self.fetch(path, query))
+        return parse(f"GET {path}", self.fetch(path, query, tries=tries))
 
     def write(self, method: str, path: str, query: Query = (), body: Json = None) -> Json:
         """POST, PUT, PATCH or DELETE; the answer decoded, None where it has none.
@@ -90,13 +90,13 @@ class OpenMeter:
 
     # -- one request, and again --------------------------------------------------------------------
 
-    def _repeated(self, method: str, path: str, query: Query, body: Json) -> httpx.Response:
-        for attempt in range(1, TRIES + 1):
+    def _repeated(self, method: str, path: str, query: Query, body: Json, tries: int = TRIES) -> httpx.Response:
+        for attempt in range(1, tries + 1):
             try:
                 return self._once(method, path, query, body)
             except ApiError as error:
                 wait = self._wait(error, attempt, is_read=method == "GET")
-                if wait is None or attempt >= (min(TRIES, TRIES_TO_CONNECT) if error.never_sent else TRIES):
+                if wait is None or attempt >= (min(tries, TRIES_TO_CONNECT) if error.never_sent else tries):
                     raise
                 self.sleep(wait)
         raise AssertionError("the last try returns or raises")

@@ -108,9 +108,29 @@ def build(
     only: Iterable[str] = (),
 ) -> Plan:
     """The plan from `live` to `desired`. Raises PlanError with every reason where there is none."""
+    scope = tuple(only)
+    found, context = judged(desired, live, kinds, rules, context, scope)
+    if found.errors:
+        raise PlanError(sorted(set(found.errors)))
+    # what mends something that is not whole knows its steps already
+    compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
+    changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
+    ours = sum(1 for r in live.values() if r.owner == rules.owner or r.address in desired)
+    skipped = tuple((str(a), code) for a, code in found.skipped)
+    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope)
+
+
+def judged(
+    desired: State,
+    live: State,
+    kinds: Mapping[str, Kind],
+    rules: diff.Rules,
+    context: Context,
+    scope: tuple[str, ...] = (),
+) -> tuple[diff.Comparison, Context]:
+    """What changes, without steps, and every reason why it cannot; with a context that knows what changes."""
     found = diff.compare(desired, live, kinds, rules, context)
     cascade.follow(found, desired, live, kinds, rules)
-    scope = tuple(only)
     if scope:
         _narrow(found, scope, desired, kinds)
     actions = {a: c.action for a, c in found.changes.items()}
@@ -122,14 +142,7 @@ def build(
     for name in sorted({a.kind for a in found.changes}):
         own = {a: c for a, c in found.changes.items() if a.kind == name}
         found.errors += [(str(a), why) for a, why in kinds[name].refuse_all(own, context)]
-    if found.errors:
-        raise PlanError(sorted(set(found.errors)))
-    # what mends something that is not whole knows its steps already
-    compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
-    changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
-    ours = sum(1 for r in live.values() if r.owner == rules.owner or r.address in desired)
-    skipped = tuple((str(a), code) for a, code in found.skipped)
-    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope)
+    return found, context
 
 
 def _protected(change: Change, kind: Kind) -> bool:

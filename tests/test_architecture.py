@@ -25,7 +25,7 @@ FLOORS = (
     {"catalog", "cascade"},
     {"config", "order"},
     {"plan"},
-    {"live", "sender", "planschema", "safety", "closing"},
+    {"live", "sender", "planschema", "safety", "closing", "standing"},
     {"executor", "render", "schemas"},
     {"service", "starter"},
     {"cli"},
@@ -52,7 +52,7 @@ DOORS = {
 }
 """Each package from outside, and the modules (or the room) that may import it."""
 
-PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "planschema", "safety", "closing"}
+PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "planschema", "safety", "closing", "standing"}
 """No input, no output, no clock: what these answer follows from what they are given."""
 WORLDLY = {"os", "time", "random", "socket", "subprocess", "threading", "logging", "pathlib", "io", "tempfile"}
 

@@ -42,6 +42,13 @@ def _addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return [CompletionItem(address) for address in known if address.startswith(incomplete)]
 
 
+def _sections_and_addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from billing_as_code.kinds import KINDS
+
+    sections = [CompletionItem(name) for name in KINDS if name.startswith(incomplete)]
+    return sections + _addresses(ctx, param, incomplete)
+
+
 def examples(*commands: str) -> str:
     """The end of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
@@ -75,6 +82,18 @@ def output_format(*formats: str) -> Callable[[Command], Command]:
         return click.option("--json", "output", flag_value="json", help="Short for --format json.")(command)
 
     return add
+
+
+def address(command: Command) -> Command:
+    """The one address that a command is about."""
+    return click.argument("address", metavar="ADDRESS", shell_complete=_addresses)(command)
+
+
+def below(command: Command) -> Command:
+    """A section or the beginning of an address, "" for everything."""
+    return click.argument(
+        "below", metavar="[SECTION]", default="", required=False, shell_complete=_sections_and_addresses
+    )(command)
 
 
 def changing(command: Command) -> Command:

@@ -91,3 +91,20 @@ def completion(ctx: click.Context, shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(ctx.find_root().command, {}, "bac", "_BAC_COMPLETE").source())
+
+
+@click.command(
+    short_help="Tell which bac this is, and what it runs on.",
+    epilog=options.examples("bac version", "bac version --json | jq -r .bac"),
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def version(as_json: bool) -> None:
+    """Tell which bac this is, the formats that it writes, and what it runs on: what a bug report needs."""
+    from billing_as_code import service
+    from billing_as_code.render import about
+
+    found = service.about()
+    if as_json:
+        options.stdout().text([json.dumps(found, indent=2, ensure_ascii=False)])
+    else:
+        options.stdout().lines(about.about(found))

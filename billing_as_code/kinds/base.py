@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from billing_as_code.kinds.fields import COMMERCIAL, SAFE, Absent, BadValue, Field, Names, Rank, Schema, always, same
 from billing_as_code.kinds.listings import PAGE, Item, Listing, Query, V1Listing, V3Listing, listed
+from billing_as_code.kinds.looks import Look, Sight
 from billing_as_code.kinds.table import Table
 from billing_as_code.model import (
     NO_FACTS,
@@ -220,6 +221,16 @@ class Kind(Table):
         """A change for a live resource of ours that matches the catalog but is not whole, or None."""
         return None
 
+    # -- what can be seen of one -------------------------------------------------------------------
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        """What can be seen of a live resource beyond its fields. Pure."""
+        return ()
+
+    def groupings(self, resource: Resource) -> tuple[str, ...]:
+        """What its looks can be grouped by."""
+        return ()
+
     # -- common compilations -----------------------------------------------------------------------
 
     def labels(self, resource: Resource, context: Context, marks: Mapping[str, str] = NO_MARKS) -> dict[str, str]:
@@ -248,11 +259,13 @@ __all__ = [
     "Kind",
     "Known",
     "Listing",
+    "Look",
     "Names",
     "Query",
     "Rank",
     "Read",
     "Schema",
+    "Sight",
     "V1Listing",
     "V3Listing",
     "always",

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import SAFE, Absent, Context, Field, Kind, Names, V1Listing
+from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, V1Listing
+from billing_as_code.kinds.looks import Answers, Cell, Table, View, amount, moment, times
 from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
 
 PATH = ("api", "v1", "customers")
@@ -152,6 +154,26 @@ class CustomerKind(Kind):
 
         had, has = names(change.before), names(change.after)
         return frozenset(had - has), frozenset(has - had)
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        own = (*PATH, resource.id or "")
+        every = ("api", "v2", "customers", resource.id or "", "entitlements")
+        reads = (Read("access", (*own, "access")), Read("entitlements", every, (("pageSize", PAGE),)))
+        return times(*own), Look("entitlements", "Entitlements now", reads, _access)
+
+
+def _access(answers: Answers) -> View:
+    """What a customer may use: the list says what there is, the access what is left of it."""
+    values, found = answers["access"]["entitlements"], answers["entitlements"]
+    rows: list[tuple[Cell, ...]] = []
+    for item in sorted(found["items"], key=lambda i: i["featureKey"]):
+        value = values.get(item["featureKey"]) or {}
+        numbers = tuple(amount(value, name) for name in ("usage", "balance", "overage"))
+        end = moment((item.get("currentUsagePeriod") or {}).get("to"))
+        config = credits.config_text(item["config"]) if item.get("config") is not None else None
+        rows.append((item["featureKey"], item["type"], credits.has_access(value), *numbers, end, config))
+    columns = ("feature", "type", "access", "usage", "balance", "overage", "period_to", "config")
+    return Table(columns, tuple(rows), "It has no entitlement.", int(found["totalCount"]))
 
 
 def _address_field(name: str, wire: str, **schema: Any) -> Field:

@@ -10,10 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Names, V3Listing
+from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V3Listing
+from billing_as_code.kinds.looks import Answers, Table, View, times
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, State, Step, Value
 
 FEATURES_PATH = ("api", "v3", "openmeter", "features")
+FIRST = 10
+"""So many of the customers that hold a feature are shown."""
 METERED = ("sum", "count", "unique_count", "latest")
 OPERATORS: dict[str, Any] = {
     "eq": f.TEXT,
@@ -254,6 +257,18 @@ class FeatureKind(Kind):
     def _off_bridge(self, after: Resource, context: Context) -> tuple[Step, ...]:
         bridge = (*FEATURES_PATH, Ref("id", str(after.address)))
         return (Step("DELETE", bridge, gone=True), self._create(after, context))
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        query = (("feature", resource.address.path[0]), ("excludeInactive", "true"), ("pageSize", FIRST), ("page", 1))
+        holders = Look("holders", "Held by", (Read("holders", ("api", "v2", "entitlements"), query),), _holders)
+        return times(*FEATURES_PATH, resource.id or ""), holders
+
+
+def _holders(answers: Answers) -> View:
+    """The customers that have an entitlement to it: how many, and the first of them."""
+    found = answers["holders"]
+    rows = tuple((str(item.get("customerKey") or item["customerId"]), str(item["type"])) for item in found["items"])
+    return Table(("customer", "type"), rows, "No customer has an entitlement to it.", int(found["totalCount"]))
 
 
 FEATURES = FeatureKind(

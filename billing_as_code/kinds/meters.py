@@ -7,7 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Item, Kind, Listing, Names, Query, listed
+from billing_as_code.kinds import metering
+from billing_as_code.kinds.base import (
+    PAGE,
+    SAFE,
+    Absent,
+    Context,
+    Field,
+    Item,
+    Kind,
+    Listing,
+    Look,
+    Names,
+    Query,
+    Sight,
+    listed,
+)
+from billing_as_code.kinds.looks import times
 from billing_as_code.kinds.times import canonical_instant
 from billing_as_code.model import Change, Find, Json, Read, Resource, State, Step
 
@@ -101,6 +117,13 @@ class MeterKind(Kind):
                 return replace(change, reads=reads, steps=(delete, create))
             case "delete":
                 return replace(change, reads=reads, steps=(delete,))
+
+    def groupings(self, resource: Resource) -> tuple[str, ...]:
+        return (*sorted(self.get(resource.spec, "dimensions")), metering.SUBJECT)
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        own = ("api", "v1", "meters", resource.id or "")
+        return times(*own), metering.by_day(own, self.get(resource.spec, "aggregation"), sight)
 
 
 METERS = MeterKind(

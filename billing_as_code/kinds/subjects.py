@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import SAFE, Context, Field, Kind, Listing
+from billing_as_code.kinds.base import SAFE, Context, Field, Kind, Listing, Look, Sight
+from billing_as_code.kinds.looks import times
 from billing_as_code.model import Change, Json, Read, Resource, Step, Value
 
 PATH = ("api", "v1", "subjects")
@@ -53,6 +54,9 @@ class SubjectKind(Kind):
         body |= self.to_wire(resource.spec)
         body["metadata"] = body["metadata"] | self.labels(resource, context)
         return body
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        return (times(*PATH, resource.id or ""),)
 
 
 SUBJECTS = SubjectKind(

@@ -69,7 +69,13 @@ def packed(parts: Iterable[str]) -> Iterator[Line]:
 
 def made(resource: Resource) -> list[str]:
     """What a new resource is: the fields that say something other than their default."""
-    return [f"{name}: {values.field_value(resource.address.kind, name, value)}" for name, value in _telling(resource)]
+    return list(telling(resource))
+
+
+def telling(resource: Resource) -> Iterator[str]:
+    """The same one by one, for who needs the first few only."""
+    for name, value in _telling(resource):
+        yield f"{name}: {values.field_value(resource.address.kind, name, value)}"
 
 
 def _telling(resource: Resource) -> Iterator[tuple[str, Value]]:

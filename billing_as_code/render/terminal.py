@@ -26,6 +26,7 @@ STYLES: Mapping[str, str] = {
     "dim": "dim",
     "held": "cyan",
     "done": "green",
+    "bar": "cyan",
 }
 _QUIET = 0.15
 """Seconds that something may take before progress is shown."""
@@ -49,6 +50,8 @@ class Output:
         self._stream = stream
         self._colour = coloured(stream, environ)
         self._encoding = stream.encoding or "utf-8"
+        self.blocks = watched(stream, environ) and self._encoding.lower().replace("-", "") == "utf8"
+        """Whether bars may be drawn with block characters: where a person watches, and the stream can carry them."""
 
     def lines(self, lines: Iterable[Line]) -> None:
         self._write(self._text(one) for one in lines)

@@ -37,14 +37,17 @@ def plan(
 ) -> Plan:
     """Compare the catalog with what is live. Changes nothing. Raises CatalogError, ApiError, PlanError."""
     with uncollected():
-        catalog = load_catalog(
-            session.config.catalog, session.environment.name, session.config.environments, session.kinds
-        )
-        # without what was written where: that is half of the memory, and nobody asks a session for it
-        session.catalog = replace(catalog, entries={})
-        catalog = session.catalog
+        desired = load_desired(session)
         live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
-        return _build(session, catalog.desired, live, only, replaced, gap)
+        return _build(session, desired, live, only, replaced, gap)
+
+
+def load_desired(session: Session) -> State:
+    """What the catalog says for the session's environment; the session keeps it. Raises CatalogError."""
+    catalog = load_catalog(session.config.catalog, session.environment.name, session.config.environments, session.kinds)
+    # without what was written where: that is half of the memory, and nobody asks a session for it
+    session.catalog = replace(catalog, entries={})
+    return catalog.desired
 
 
 def drift(session: Session, *, progress: Progress = lambda done, known: None) -> Plan:
@@ -60,11 +63,20 @@ def _build(
     replaced: Sequence[str] = (),
     gap: bool = False,
 ) -> Plan:
-    config = session.config
     asked = frozenset(_address(text, "--replace", desired) for text in replaced)
-    rules = diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), asked)
-    context = Context(config.owner, live, desired, {}, gap, session.now())
+    rules, context = rules_of(session, asked), context_of(session, desired, live, gap=gap)
     return plans.build(desired, live, session.kinds, session.target, rules, context, only)
+
+
+def rules_of(session: Session, replaced: frozenset[Address] = frozenset()) -> diff.Rules:
+    """How the session's catalog is compared; `replaced` are addresses to be replaced though nothing forces it."""
+    config = session.config
+    return diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), replaced)
+
+
+def context_of(session: Session, desired: State, live: State, *, gap: bool = False) -> Context:
+    """What comparing and compiling may look at, before anything is known to change."""
+    return Context(session.config.owner, live, desired, {}, gap, session.now())
 
 
 def _address(text: str, flag: str, desired: State) -> Address:

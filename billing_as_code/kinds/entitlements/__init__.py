@@ -15,14 +15,29 @@ from functools import lru_cache
 from typing import Any
 
 from billing_as_code.kinds import carryover as carry
+from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import KEY, OWNER, SAFE, Absent, Context, Field, Kind, Known, Names, V1Listing
+from billing_as_code.kinds.base import (
+    KEY,
+    OWNER,
+    SAFE,
+    Absent,
+    Context,
+    Field,
+    Kind,
+    Known,
+    Look,
+    Names,
+    Sight,
+    V1Listing,
+)
 from billing_as_code.kinds.entitlements import knowing, rescuing, wire
 from billing_as_code.kinds.entitlements.overriding import Overriding, lost
 from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
 from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.looks import times
 from billing_as_code.kinds.times import (
     canonical_interval,
     canonical_minute,
@@ -234,6 +249,16 @@ class EntitlementKind(Kind):
         fields = (FieldChange("grants", len(live.parts), len(live.parts) + len(entries) - len(twice), Class.SAFE),)
         reasons = ("finish_carry",) * bool(entries) + ("doubled",) * bool(twice)
         return Change(live.address, "update", fields, reasons, Class.SAFE, before=live, after=live, steps=tuple(steps))
+
+    # -- what can be seen of one -------------------------------------------------------------------
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        customer, feature = resource.address.path
+        path, period = credits.path_to(customer, feature, sight), resource.facts.get("period")
+        found = (times("api", "v2", "entitlements", resource.id or ""), credits.value(path, period))
+        if period is None:
+            return found
+        return (*found, credits.grants(path, resource.parts, sight), credits.history(path, period, sight))
 
 
 ENTITLEMENTS = EntitlementKind(

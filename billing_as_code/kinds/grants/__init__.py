@@ -14,10 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 from billing_as_code.kinds import carryover as carry
+from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import KEY, SAFE, Absent, Context, Field, Kind, Known, Names, V1Listing
+from billing_as_code.kinds.base import KEY, SAFE, Absent, Context, Field, Kind, Known, Look, Names, Sight, V1Listing
 from billing_as_code.kinds.grants import changing, terms
 from billing_as_code.kinds.grants.changing import Granting, void
+from billing_as_code.kinds.looks import times_in
 from billing_as_code.kinds.times import (
     DAY,
     canonical_interval,
@@ -163,6 +165,15 @@ class GrantKind(Kind):
         if alive:  # it only says that nothing is left, and its void was never sent
             steps = (void(live.id or "", wire["effectiveAt"]), *steps)
         return Change(live.address, "update", fields, ("doubled",), Class.SAFE, before=live, after=live, steps=steps)
+
+    def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
+        customer, feature, _ = resource.address.path
+        entitlement = sight.live.get(Address("entitlements", (customer, feature)))
+        if "wire" not in resource.facts or entitlement is None or "period" not in entitlement.facts:
+            return ()
+        path, period = credits.path_to(customer, feature, sight), entitlement.facts["period"]
+        burnt = credits.burnt(resource, path, period, sight)
+        return times_in(resource.facts["wire"]), credits.one_grant(resource, path, sight), burnt
 
     def terms_of(self, grant: Mapping[str, Any]) -> str:
         """The declared terms of a live grant, as its label has them."""

@@ -1,0 +1,60 @@
+"""The usage of a meter by day, from its query: what `looks` of meters are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+from billing_as_code.kinds.looks import Answers, Group, Grouped, Look, Series, Sight, View, Window, exact, moment
+from billing_as_code.kinds.times import instant
+from billing_as_code.model import Json, Read
+
+DAYS = 14
+SUBJECT = "subject"
+_FROM_NOTHING = ("sum", "count", "unique_count")
+"""Aggregations that make 0 of no events; the others make nothing."""
+
+
+def by_day(meter: tuple[str, ...], aggregation: str, sight: Sight) -> Look:
+    """The last days, today among them. The whole span is asked for too: days do not add up for every aggregation."""
+    today = sight.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = tuple(today - timedelta(days=n) for n in reversed(range(DAYS)))
+    span = (("from", instant(days[0])), ("to", instant(today + timedelta(days=1))))
+    grouped = tuple(("groupBy", name) for name in sight.by)
+    path = (*meter, "query")
+    reads = (Read("days", path, (*span, ("windowSize", "DAY"), *grouped)), Read("total", path, (*span, *grouped)))
+    zero = Decimal(0) if aggregation in _FROM_NOTHING else None
+    shape = partial(_grouped, sight.by, days, zero) if sight.by else partial(_series, days, zero)
+    return Look("usage", f"Usage by day, the last {DAYS} days, today so far (UTC)", reads, shape)
+
+
+def _series(days: Sequence[datetime], zero: Decimal | None, answers: Answers) -> View:
+    windows = {moment(row["windowStart"]): exact(row["value"]) for row in answers["days"]["data"]}
+    total = [exact(row["value"]) for row in answers["total"]["data"]]
+    return Series("day", _filled(days, windows, zero), total[0] if total else zero)
+
+
+def _grouped(by: tuple[str, ...], days: Sequence[datetime], zero: Decimal | None, answers: Answers) -> View:
+    windows: dict[tuple[str, ...], dict[datetime | None, Decimal]] = {}
+    for row in answers["days"]["data"]:
+        windows.setdefault(_values(by, row), {})[moment(row["windowStart"])] = exact(row["value"])
+    totals = {_values(by, row): exact(row["value"]) for row in answers["total"]["data"]}
+    groups = [
+        Group(values, totals.get(values), _filled(days, windows.get(values, {}), zero))
+        for values in sorted(totals.keys() | windows.keys(), key=lambda v: (-totals.get(v, Decimal(0)), v))
+    ]
+    return Grouped(by, "day", tuple(groups))
+
+
+def _values(by: tuple[str, ...], row: Mapping[str, Json]) -> tuple[str, ...]:
+    """What a row stands for; a value that an event does not have is the empty text."""
+    return tuple(str((row.get("subject") if name == SUBJECT else row["groupBy"].get(name)) or "") for name in by)
+
+
+def _filled(
+    days: Sequence[datetime], windows: Mapping[datetime | None, Decimal], zero: Decimal | None
+) -> tuple[Window, ...]:
+    """OpenMeter leaves out the days on which there was nothing."""
+    return tuple(Window(day, day + timedelta(days=1), windows.get(day, zero)) for day in days)

@@ -1,0 +1,184 @@
+"""Show and list: what is there, whose it is, and what can be seen of it. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from billing_as_code import live as live_state
+from billing_as_code import standing as standings
+from billing_as_code.catalog.spelling import Spelling
+from billing_as_code.client import join
+from billing_as_code.errors import ApiError, UsageError
+from billing_as_code.kinds.base import Kind, Look, Read, Sight
+from billing_as_code.live import Progress
+from billing_as_code.model import Address, Json
+from billing_as_code.service.planning import context_of, load_desired, rules_of
+from billing_as_code.service.session import Session, uncollected
+from billing_as_code.standing import Seen, Shown, Standing
+
+_TRIES = 2
+"""A look that fails is told beside the others, so nobody waits long for one."""
+
+
+# -- list -----------------------------------------------------------------------------------------------------------
+
+
+def listing(session: Session, below: str = "", *, progress: Progress = lambda done, known: None) -> list[Standing]:
+    """How every address stands, or those of a section or below an address; by kind, then by address.
+
+    Raises UsageError where `below` is neither, CatalogError, ApiError.
+    """
+    section, above = _branch(below, session.kinds) if below else ("", ())
+    found = _everything(session, [section] if section else session.kinds, progress).standings
+    rank = {name: n for n, name in enumerate(session.kinds)}
+    inside = [
+        s
+        for s in found.values()
+        if not section or (s.address.kind == section and s.address.path[: len(above)] == above)
+    ]
+    return sorted(inside, key=lambda s: (rank[s.address.kind], s.address))
+
+
+def _branch(text: str, kinds: Mapping[str, Kind]) -> tuple[str, tuple[str, ...]]:
+    """A section, and the keys that lead to what is wanted of it."""
+    if text in kinds:
+        return text, ()
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        address = Address(text, ())
+    if address.kind in kinds:
+        return address
+    raise UsageError(f"{text}: there is no section {address.kind!r} ({_section_meant(address.kind, kinds)})")
+
+
+def _section_meant(word: str, kinds: Mapping[str, Kind]) -> str:
+    by_singular = {kind.singular: name for name, kind in kinds.items()}
+    meant = by_singular.get(word)
+    return f"did you mean `{meant}`?" if meant else Spelling(kinds).remedy(word) or f"one of {', '.join(kinds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    """Both sides of some kinds, and of what these refer to."""
+
+    sight: Sight
+    standings: Mapping[Address, Standing]
+    declared: Iterable[Address]
+
+
+def _everything(session: Session, names: Iterable[str], progress: Progress) -> _Everything:
+    with uncollected():
+        desired = load_desired(session)
+        kinds = live_state.closure(names, session.kinds)
+        live = live_state.read(session.client, kinds, width=session.environment.reads, progress=progress)
+        known = {a: r for a, r in desired.items() if a.kind in kinds}
+        context = context_of(session, known, live)
+        found = standings.standings(known, live, session.kinds, rules_of(session), context)
+        return _Everything(Sight(live, context.now), {s.address: s for s in found}, desired)
+
+
+# -- show -----------------------------------------------------------------------------------------------------------
+
+
+def show(
+    session: Session,
+    text: str,
+    *,
+    by: Sequence[str] = (),
+    whole: bool = False,
+    progress: Progress = lambda done, known: None,
+) -> Shown:
+    """One address, or the resource of a key alone: how it stands, both sides, and what can be seen of it.
+
+    `by` groups usage; `whole` takes in what is over. A look that fails is told in the answer and hides nothing else.
+    Raises UsageError where there is no such thing, CatalogError, ApiError.
+    """
+    wanted = _meant(text, session.kinds)
+    there = _everything(session, dict.fromkeys(a.kind for a in wanted), progress)
+    found = [a for a in wanted if a in there.standings]
+    if not found:
+        raise UsageError(_nowhere(text, wanted, there, session))
+    standing = there.standings[found[0]]
+    kind = session.kinds[standing.address.kind]
+    _check_groupings(kind, standing, by)
+    looks: tuple[Look, ...] = ()
+    if standing.have is not None and standing.have.id:
+        looks = kind.looks(standing.have, Sight(there.sight.live, there.sight.now, tuple(by), whole))
+    rows = tuple(standings.rows(kind, standing, session.config.ignore))
+    return Shown(session.target, standing, rows, tuple(_look(session, looks)), tuple(found[1:]))
+
+
+def _meant(text: str, kinds: Mapping[str, Kind]) -> list[Address]:
+    """The addresses that a text may name: the one that it is, or one of each kind that has a single key."""
+    if text in kinds:
+        raise UsageError(f"{text} is a section. `bac list {text}` lists it")
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        address = None
+    if address is None or address.kind not in kinds:
+        return [Address(kind.name, (text,)) for kind in kinds.values() if len(kind.keys) == 1]
+    kind = kinds[address.kind]
+    if len(address.path) != len(kind.keys):
+        form = ".".join((kind.name, *(f"<{key}>" for key in kind.keys)))
+        below = f". `bac list {text}` lists what is below it" if len(address.path) < len(kind.keys) else ""
+        raise UsageError(f"{text} is no address of a {kind.singular} ({form}){below}")
+    return [address]
+
+
+def _nowhere(text: str, wanted: Sequence[Address], there: _Everything, session: Session) -> str:
+    """That nothing has this address, and which is the nearest that something has."""
+    known = {str(a) for a in (*there.standings, *there.declared)}
+    nearest = Spelling(known).nearest(text)
+    if nearest is None and len(wanted) > 1:
+        by_key = {a.path[0]: str(a) for a in there.standings if len(a.path) == 1}
+        nearest = by_key.get(Spelling(by_key).nearest(text) or "")
+    section = text.split(".", 1)[0]
+    if nearest is None and len(wanted) > 1 and "." in text:
+        return f"{text}: there is no section {section!r} ({_section_meant(section, session.kinds)})"
+    remedy = f"did you mean `{nearest}`?" if nearest else "`bac list` shows what there is"
+    return f"{text} is neither in the catalog nor in {session.environment.name} ({remedy})"
+
+
+def _check_groupings(kind: Kind, standing: Standing, by: Sequence[str]) -> None:
+    if not by:
+        return
+    known = kind.groupings(standing.have) if standing.have is not None else ()
+    for name in by:
+        if not known:
+            raise UsageError(f"--by {name}: nothing of {standing.address} can be grouped")
+        if name not in known:
+            meant = Spelling(known).remedy(name) or f"one of {', '.join(known)}"
+            raise UsageError(f"--by {name}: {standing.address} has no such dimension ({meant})")
+
+
+def _look(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
+    """Each look, with every read made once."""
+    answers: dict[str, Json | ApiError] = {}
+    for look in looks:
+        for read in look.reads:
+            if read.name not in answers:
+                answers[read.name] = _answer(session, read)
+        failed = [a for r in look.reads if isinstance(a := answers[r.name], ApiError)]
+        if failed:
+            yield Seen(look.name, look.title, None, str(failed[0]))
+            continue
+        try:
+            yield Seen(look.name, look.title, look.shape(answers))
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
+            asked = ", ".join(f"GET {_path(read)}" for read in look.reads)
+            what = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
+            yield Seen(look.name, look.title, None, f"{asked}: {what}" if asked else what)
+
+
+def _answer(session: Session, read: Read) -> Json | ApiError:
+    try:
+        return session.client.get(_path(read), read.query, tries=_TRIES)
+    except ApiError as error:
+        return error
+
+
+def _path(read: Read) -> str:
+    return join([str(segment) for segment in read.path])
