@@ -459,6 +459,15 @@ def test_what_makes_no_plan_is_shown_with_the_reason(acme: Workspace, bac: Bac) 
     assert "OpenMeter has no such thing" in gone
 
 
+def test_what_a_subscription_manages_is_told_as_its(acme: Workspace, bac: Bac) -> None:
+    listed = acme.http.get("/api/v2/entitlements").json()
+    mine = [e | {"annotations": {"subscription.id": "s1"}, "metadata": {}} for e in listed["items"]]
+    acme.faults({"path": "/api/v2/entitlements", "status": 200, "body": {**listed, "items": mine}})
+    acme.write("catalog/all.yaml", {k: v for k, v in CATALOG.items() if k not in ("entitlements", "grants")})
+
+    assert state(bac("show", "entitlements.acme.ai").stdout) == "managed by a subscription"
+
+
 # -- what cannot be shown -------------------------------------------------------------------------------------------
 
 
@@ -528,10 +537,10 @@ def test_an_entitlement_without_a_value_gives_no_access_and_says_why(acme: Works
         ("customers", "customers is a section. `bac list customers` lists it"),
         (
             "entitlements.acme",
-            "entitlements.acme is no address of a entitlement (entitlements.<customer>.<feature>). "
+            "entitlements.acme: an address of entitlements is entitlements.<customer>.<feature>. "
             "`bac list entitlements.acme` lists what is below it",
         ),
-        ("customers.acme.ai", "customers.acme.ai is no address of a customer (customers.<customer>)"),
+        ("customers.acme.ai", "customers.acme.ai: an address of customers is customers.<customer>"),
     ],
 )
 def test_what_is_not_there_is_an_error_that_names_the_nearest(acme: Workspace, bac: Bac, asked: str, said: str) -> None:

@@ -20,7 +20,7 @@ _DIFFERENCES |= {"held": "held", "over": "over", "refused": "refused"}
 def listing(found: Sequence[Standing], target: Target, *, what: str = "") -> Iterator[Line]:
     """A line for each, then how many there are of each ownership. `what` says which were asked for."""
     if not found:
-        yield line(f"Nothing{visible(what)} in {text.where(target)}.")
+        yield line(f"Nothing{visible(what)}: {text.where(target)}")
         return
     names = [visible(str(s.address)) for s in found]
     words = [standing.word(s) for s in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing_as_code import live as live_state
 from billing_as_code import standing as standings
@@ -105,7 +105,7 @@ def show(
     _check_groupings(kind, standing, by)
     looks: tuple[Look, ...] = ()
     if standing.have is not None and standing.have.id:
-        looks = kind.looks(standing.have, Sight(there.sight.live, there.sight.now, tuple(by), whole))
+        looks = kind.looks(standing.have, replace(there.sight, by=tuple(dict.fromkeys(by)), whole=whole))
     rows = tuple(standings.rows(kind, standing, session.config.ignore))
     return Shown(session.target, standing, rows, tuple(_look(session, looks)), tuple(found[1:]))
 
@@ -124,7 +124,7 @@ def _meant(text: str, kinds: Mapping[str, Kind]) -> list[Address]:
     if len(address.path) != len(kind.keys):
         form = ".".join((kind.name, *(f"<{key}>" for key in kind.keys)))
         below = f". `bac list {text}` lists what is below it" if len(address.path) < len(kind.keys) else ""
-        raise UsageError(f"{text} is no address of a {kind.singular} ({form}){below}")
+        raise UsageError(f"{text}: an address of {kind.name} is {form}{below}")
     return [address]
 
 

@@ -258,7 +258,8 @@ class EntitlementKind(Kind):
         found = (times("api", "v2", "entitlements", resource.id or ""), credits.value(path, period))
         if period is None:
             return found
-        return (*found, credits.grants(path, resource.parts, sight), credits.history(path, period, sight))
+        own = [grant for grant in resource.parts if grant.get(GRANTS.part_wire) == resource.id]
+        return (*found, credits.grants(path, own, sight), credits.history(path, period, sight))
 
 
 ENTITLEMENTS = EntitlementKind(
