@@ -16,7 +16,7 @@ _IN_ROWS = 14
 _HEIGHT = 5
 _BAR = 30
 _MOST_GROUPS = 5
-_MOST_CELL = 48
+_MOST_CELL, _MOST_HEAD = 48, 24
 _EIGHTHS, _LYING = " ▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█"
 _NONE = "-"
 
@@ -35,8 +35,8 @@ def view(view: View, *, blocks: bool) -> Iterator[Line]:
     yield from (line("  ", Span(note, "dim")) for note in view.notes)
 
 
-def cell(value: Cell) -> str:
-    """One value: numbers exact and with separators, times in UTC."""
+def cell(value: Cell, most: int = _MOST_CELL) -> str:
+    """One value: numbers exact and with separators, times in UTC, texts cut to so many columns."""
     match value:
         case None:
             return _NONE
@@ -48,11 +48,16 @@ def cell(value: Cell) -> str:
             return values.number(value)
         case datetime():
             return time(value)
-    return _cut(visible(value))
+    return cut(visible(value), most)
 
 
-def _cut(text: str) -> str:
-    return text if width(text) <= _MOST_CELL else text[: _MOST_CELL - 1] + "…"
+def cut(text: str, most: int) -> str:
+    """The text in so many columns."""
+    if width(text) <= most:
+        return text
+    while width(text) >= most:
+        text = text[:-1]
+    return text + "…"
 
 
 def number(value: Decimal) -> str:
@@ -73,7 +78,7 @@ def facts(found: Facts) -> Iterator[Line]:
     """Names and values, aligned."""
     column = max((len(name) for name, _ in found.rows), default=0)
     for name, value in found.rows:
-        yield line("  ", padded(_said(name), column), "  ", Span(cell(value), _style(value)))
+        yield line("  ", padded(_said(name), column), "  ", Span(cell(value, values.LONGEST), _style(value)))
 
 
 def _said(name: str) -> str:
@@ -115,7 +120,7 @@ def _row(cells: Sequence[tuple[str, str]], widths: Sequence[int], right: Sequenc
     for (text, style), wide, to_right in zip(cells, widths, right, strict=True):
         gap = " " * (wide - width(text))
         spans += ["  ", gap, Span(text, style)] if to_right else ["  ", Span(text, style), gap]
-    return line(*spans)
+    return line(*spans[:-1]) if spans and not right[-1] else line(*spans)
 
 
 # -- amounts over time --------------------------------------------------------------------------------------------
@@ -203,5 +208,4 @@ def _grouped(found: Grouped) -> Iterator[Line]:
 
 
 def _group_name(value: str) -> str:
-    shown = visible(value) if value else "(none)"
-    return shown if width(shown) <= 24 else shown[:23] + "…"
+    return cut(visible(value), _MOST_HEAD) if value else "(none)"

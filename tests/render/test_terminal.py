@@ -93,3 +93,11 @@ def test_rendering_needs_neither_rich_nor_the_heavy_packages() -> None:
     code = f"import sys; from billing_as_code.render import {modules}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_bars_are_of_blocks_where_a_person_watches_and_the_stream_carries_them() -> None:
+    assert Output(Terminal(), {}).blocks
+    assert Output(Terminal(), {"NO_COLOR": "1"}).blocks
+    assert not Output(Terminal(), {"CI": "true"}).blocks
+    assert not Output(io.StringIO(), {}).blocks
+    assert not Output(Latin(), {}).blocks
