@@ -17,7 +17,7 @@ from billing_as_code.kinds.looks import View
 from billing_as_code.model import Address, Change, FieldChange, Resource, State, Value
 from billing_as_code.plan import Target
 
-Ownership = Literal["owned", "unowned", "unmanaged", "foreign", "external", "managed", "missing"]
+Ownership = Literal["owned", "unowned", "missing", "external", "managed", "unmanaged", "foreign"]
 """owned: carries our label. unowned: in the catalog and live, without a label. unmanaged: live alone, without a label.
 foreign: carries another owner's. external: so declared. managed: by another hand that OpenMeter names (a subscription).
 missing: in the catalog alone."""
@@ -38,11 +38,6 @@ class Standing:
     change: Change | None = None
     held: tuple[FieldChange, ...] = ()
     error: str = ""
-
-    @property
-    def fields(self) -> tuple[FieldChange, ...]:
-        """What differs, held or not; before is the live side."""
-        return (*(self.change.fields if self.change is not None else ()), *self.held)
 
 
 def standings(

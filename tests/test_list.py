@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ customers.theirs       owned by others  name: Theirs
 entitlements.acme.api  missing          type: metered, usage_period.interval: day
 entitlements.acme.sso  owned, delete    type: boolean
 
-10 resources: 5 owned, 1 unowned, 1 unmanaged, 1 foreign, 1 external, 1 missing, 2 to update, 1 to delete, 1 held.
+10 resources: 5 owned, 1 unowned, 1 missing, 1 external, 1 unmanaged, 1 foreign, 2 to update, 1 to delete, 1 held.
 local · embedded server · owner acme-billing
 """
     )
@@ -84,6 +85,9 @@ local · embedded server · owner acme-billing
         (["--foreign", "--held"], ["features.api", "customers.theirs"]),
         (["features"], ["features.api", "features.sso"]),
         (["customers.acme"], ["customers.acme"]),
+        (["customers.hand made"], ['customers."hand made"']),
+        (['customers."hand made"'], ['customers."hand made"']),
+        (["customers.theirs.no"], []),
         (["entitlements.acme"], ["entitlements.acme.api", "entitlements.acme.sso"]),
         (["entitlements.ac"], []),
         (["customers", "--held"], []),
@@ -103,13 +107,17 @@ def test_the_json_of_a_list_counts_and_says_what_each_is(mixed: Workspace, bac: 
 
     theirs = mixed.http.get("/api/v1/customers/theirs").json()["id"]
     assert found["environment"] == "local"
-    assert {name: n for name, n in found["counts"].items() if n} == {
-        "owned": 1,
-        "unowned": 1,
-        "unmanaged": 1,
-        "foreign": 1,
-        "external": 1,
-        "to update": 2,
+    assert found["counts"] == {
+        "ownership": {
+            "owned": 1,
+            "unowned": 1,
+            "missing": 0,
+            "external": 1,
+            "managed": 0,
+            "unmanaged": 1,
+            "foreign": 1,
+        },
+        "difference": {"create": 0, "update": 2, "replace": 0, "delete": 0, "held": 0, "over": 0, "refused": 0},
     }
     assert found["resources"][-1] == {
         "address": "customers.theirs",
@@ -160,6 +168,13 @@ def test_names_that_would_turn_a_terminal_are_shown_escaped(ws: Workspace, bac: 
     assert line.isprintable() and len(line) < 120
 
 
+def test_a_subject_whose_owner_is_no_text_is_anothers(ws: Workspace, bac: Bac) -> None:
+    ws.http.post("/api/v1/subjects", json=[{"key": "odd", "metadata": {"bac.owner": {"a": 1}}}]).raise_for_status()
+
+    assert bac("list", "--foreign").stdout.startswith("subjects.odd  owned by {a: 1}")
+    assert "  owner    {a: 1}\n" in bac("show", "subjects.odd").stdout
+
+
 def test_what_openmeter_does_not_answer_is_an_error(mixed: Workspace, bac: Bac) -> None:
     mixed.faults({"path": "/api/v1/customers", "status": 403, "body": {"detail": "not yours", "status": 403}})
 
@@ -193,3 +208,12 @@ def test_version_tells_what_a_bug_report_needs(bac: Bac) -> None:
     assert len(found["catalog_schema"]) == 64
     assert {"click", "httpx", "rich", "pyyaml"} <= found["packages"].keys()
     assert text.startswith(f"bac {__version__}\n") and f"  httpx           {found['packages']['httpx']}\n" in text
+
+
+def test_version_works_where_bac_runs_from_its_source(bac: Bac, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(name: str) -> list[str]:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "requires", nowhere)
+
+    assert json.loads(bac("version", "--json").stdout)["packages"] == {}

@@ -7,8 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 from commands import Bac, against
 from workspace import Workspace
+
+from billing_as_code.cli import main
 
 CATALOG: dict[str, Any] = {
     "meters": {
@@ -351,6 +354,38 @@ Usage by hour in this period (UTC)
     )
 
 
+def test_a_history_of_whole_windows_says_what_it_leaves_out(ws: Workspace, bac: Bac) -> None:
+    ws.clock("2026-11-24T12:05:30Z")
+    ai = {"type": "metered", "usage_period": {"interval": "month"}}
+    ws.write("catalog/all.yaml", CATALOG | {"entitlements": {"acme": {"ai": ai}}, "grants": {}})
+    ws.converge()
+
+    at_first = bac("show", "entitlements.acme.ai").stdout
+    ws.clock("2026-11-24T13:10:30Z")
+    later = bac("show", "entitlements.acme.ai").stdout
+
+    assert at_first.endswith(
+        "Usage by hour in this period (UTC)\n  OpenMeter shows whole hours only, and there is none yet.\n"
+    )
+    assert later.endswith("  Nothing in 1 hour.\n  OpenMeter leaves out the hour in which the period began.\n")
+
+
+def test_a_year_is_drawn_by_month(ws: Workspace, bac: Bac) -> None:
+    ai = {
+        "type": "metered",
+        "usage_period": {"interval": "year", "anchor": "2026-01-01T00:00:00Z"},
+        "measure_usage_from": "2026-01-01T00:00:00Z",
+    }
+    ws.write("catalog/all.yaml", CATALOG | {"entitlements": {"acme": {"ai": ai}}, "grants": {}})
+    ws.converge()
+    ingest(ws, USAGE)
+
+    text = bac("show", "entitlements.acme.ai").stdout
+
+    assert "Usage by month in this period (UTC)\n  2026-01    0\n" in text
+    assert text.endswith("  2026-10    0\n  2026-11  700  ##############################\n")
+
+
 # -- how it stands --------------------------------------------------------------------------------------------------
 
 
@@ -468,6 +503,31 @@ def test_what_a_subscription_manages_is_told_as_its(acme: Workspace, bac: Bac) -
     assert state(bac("show", "entitlements.acme.ai").stdout) == "managed by a subscription"
 
 
+def test_a_grant_that_was_voided_by_hand_is_missing_and_seen_beside_the_others(acme: Workspace, bac: Bac) -> None:
+    grant = json.loads(bac("show", "grants.acme.ai.bonus", "--json").stdout)["id"]
+    acme.http.delete(f"/api/v1/grants/{grant}").raise_for_status()
+
+    assert state(bac("show", "grants.acme.ai.bonus").stdout) == "in the catalog alone, the next apply creates it"
+    assert re.search(r"^  bonus .* voided$", bac("show", "entitlements.acme.ai", "--all").stdout, re.MULTILINE)
+    acme.write("catalog/all.yaml", CATALOG | {"grants": {}})
+    assert "bonus" not in bac("list", "grants").stdout
+
+
+def test_what_goes_with_another_says_so(acme: Workspace, bac: Bac) -> None:
+    acme.write("catalog/all.yaml", {k: v for k, v in CATALOG.items() if k not in ("entitlements", "grants")})
+
+    said = state(bac("show", "grants.acme.ai.bonus").stdout)
+
+    assert said == "owned, not in the catalog: it goes with what it is part of"
+
+
+def test_what_is_protected_says_so(ws: Workspace, bac: Bac) -> None:
+    ws.write("catalog/all.yaml", {"customers": {"acme": {"name": "ACME", "protect": True}}})
+    ws.converge()
+
+    assert '  protected  yes\n  labels bac.protect: "true"\n' in bac("show", "customers.acme").stdout
+
+
 # -- what cannot be shown -------------------------------------------------------------------------------------------
 
 
@@ -485,6 +545,14 @@ def test_a_look_that_fails_is_told_and_hides_nothing_else(acme: Workspace, bac: 
     assert "  balance          800\n" in text and "  bonus " in text
     assert found["looks"]["value"]["balance"] == 800
     assert found["looks"]["history"]["error"].endswith("history: 500 Internal Server Error")
+
+
+def test_times_that_cannot_be_read_are_told_beside_the_id(acme: Workspace, bac: Bac) -> None:
+    acme.faults({"path": "/api/v1/meters/*", "status": 200, "body": {"createdAt": "yesterday"}, "times": 1})
+
+    text = bac("show", "meters.tokens", code=1).stdout
+
+    assert re.search(r"^  times could not be read: GET /api/v1/meters/\w{26}: the answer is not as", text, re.MULTILINE)
 
 
 def test_a_failing_look_is_asked_for_twice_and_no_more(acme: Workspace, bac: Bac) -> None:
@@ -540,7 +608,11 @@ def test_an_entitlement_without_a_value_gives_no_access_and_says_why(acme: Works
             "entitlements.acme: an address of entitlements is entitlements.<customer>.<feature>. "
             "`bac list entitlements.acme` lists what is below it",
         ),
-        ("customers.acme.ai", "customers.acme.ai: an address of customers is customers.<customer>"),
+        (
+            "grants.acme corp.ai.bonus",
+            "grants.acme corp.ai.bonus: an address of grants is grants.<customer>.<feature>.<grant>. "
+            "Keys with anything but letters, digits and _@+- stand in double quotes",
+        ),
     ],
 )
 def test_what_is_not_there_is_an_error_that_names_the_nearest(acme: Workspace, bac: Bac, asked: str, said: str) -> None:
@@ -584,6 +656,7 @@ def test_keys_of_any_text_are_found(ws: Workspace, bac: Bac) -> None:
 
     by_key, by_address = bac("show", key).stdout, bac("show", f'entitlements."{key}".sso').stdout
 
+    assert bac("show", f"customers.{key}").stdout == by_key
     assert by_key.startswith('customers."Ünïted/ACME & Co. \\u202e1" ')
     assert "  sso      boolean  yes" in by_key
     assert by_address.endswith("Value now\n  access  yes\n")
@@ -599,3 +672,12 @@ def test_showing_asks_for_few_things_and_writes_nothing(acme: Workspace, bac: Ba
 
     # the lists that it takes to understand one, and its looks
     assert asked == {"meters.tokens": 1 + 3, "features.ai": 2 + 2, "customers.acme": 1 + 3, "subjects.acme-eu": 1 + 1}
+
+
+def test_a_shell_completes_addresses_and_sections(acme: Workspace, bac: Bac) -> None:
+    def offered(command: str, incomplete: str) -> list[str]:
+        completion = ShellComplete(main, {}, "bac", "_BAC_COMPLETE")
+        return [item.value for item in completion.get_completions([command], incomplete)]
+
+    assert offered("show", "entitlements.acme.s") == ["entitlements.acme.sso", "entitlements.acme.seats"]
+    assert offered("list", "feat") == ["features", "features.ai", "features.sso", "features.seats"]

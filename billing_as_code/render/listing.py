@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from billing_as_code.model import Json, Resource
 from billing_as_code.plan import Target
 from billing_as_code.render import changes, standing, text, values
 from billing_as_code.render.lines import EMPTY, Line, Span, line, padded, visible, width
-from billing_as_code.standing import Standing
+from billing_as_code.standing import Difference, Ownership, Standing
 
 _WIDEST = 48
 """Addresses are aligned up to this; a longer one moves only its own line."""
@@ -41,18 +43,16 @@ def listing(found: Sequence[Standing], target: Target, *, what: str = "") -> Ite
 
 def counts(found: Sequence[Standing]) -> str:
     """`12 owned, 3 unmanaged, 1 held`."""
-    said = [f"{values.number(n)} {name}" for name, n in _counted(found).items() if n]
-    return ", ".join(said)
+    owners, differences = _counted(found)
+    numbers = [(n, name) for name, n in owners.items()]
+    numbers += [(n, _DIFFERENCES[name]) for name, n in differences.items() if name in _DIFFERENCES]
+    return ", ".join(f"{values.number(n)} {name}" for n, name in numbers if n)
 
 
-def _counted(found: Sequence[Standing]) -> dict[str, int]:
-    """How many there are of each ownership, and of each difference that a change would make or that stands out."""
-    names: dict[str, int] = {**dict.fromkeys((*standing.STYLES, *_DIFFERENCES.values()), 0)}
-    for one in found:
-        names[one.ownership] += 1
-        if one.difference in _DIFFERENCES:
-            names[_DIFFERENCES[one.difference]] += 1
-    return names
+def _counted(found: Sequence[Standing]) -> tuple[dict[str, int], dict[str, int]]:
+    """How many there are of each ownership, and of each difference."""
+    owners, differences = Counter(s.ownership for s in found), Counter(s.difference for s in found)
+    return {n: owners[n] for n in get_args(Ownership)}, {n: differences[n] for n in get_args(Difference) if n}
 
 
 def summary(one: Standing) -> str:
@@ -73,9 +73,10 @@ def _summary(resource: Resource) -> str:
 
 def as_json(found: Sequence[Standing], target: Target) -> dict[str, Json]:
     """The same as JSON, with all counts."""
+    owners, differences = _counted(found)
     return {
         "environment": target.environment,
-        "counts": _counted(found),
+        "counts": {"ownership": owners, "difference": differences},
         "resources": [
             {
                 "address": str(s.address),

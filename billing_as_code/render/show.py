@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from billing_as_code.kinds.base import OWNER
 from billing_as_code.kinds.looks import Cell, Facts, Grouped, Series, Table, View, Window
 from billing_as_code.kinds.times import instant
 from billing_as_code.model import Json, Resource, Value
@@ -65,9 +66,9 @@ def _about(have: Resource | None, seen: Iterable[Seen]) -> Iterator[Line]:
             continue
         rows += [row for row in look.view.rows if row[1] is not None] if isinstance(look.view, Facts) else []
         errors += [look] if look.error else []
-    rows.append(("owner", have.owner or "nobody"))
+    rows.append(("owner", "nobody" if have.owner is None else values.shown(have.owner)))
     rows += [("protected", True)] if have.protect else []
-    labels = ", ".join(f"{k}: {values.text(v)}" for k, v in sorted(have.marks.items()) if k != "bac.owner")
+    labels = ", ".join(f"{visible(k)}: {values.shown(v)}" for k, v in sorted(have.marks.items()) if k != OWNER)
     yield EMPTY
     yield from views.facts(Facts(tuple(rows)))
     if labels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from billing_as_code.render import prose
+from billing_as_code.render import prose, values
 from billing_as_code.render.lines import visible
 from billing_as_code.standing import Standing
 
@@ -45,7 +45,7 @@ def sentence(standing: Standing) -> str:
     if standing.difference == "" and (is_theirs or standing.ownership == "external"):
         return whose
     if standing.difference == "" and standing.want is None:
-        return f"{whose}, not in the catalog"
+        return f"{whose}, not in the catalog: it goes with what it is part of"
     adopted = standing.change is not None and "adopted" in standing.change.reasons
     does = "the next apply adopts it" if adopted else _DIFFERENCE[standing.difference]
     return f"{whose}, {does}"
@@ -54,9 +54,9 @@ def sentence(standing: Standing) -> str:
 def _whose(standing: Standing) -> str:
     have = standing.have
     if standing.ownership == "foreign" and have is not None:
-        return f"owned by {visible(have.owner or '')}"
+        return f"owned by {values.shown(have.owner)}"  # a subject's labels may be any JSON
     if standing.ownership == "managed" and have is not None:
-        return f"managed by a {visible(have.managed or '')}"
+        return f"managed by a {values.shown(have.managed)}"
     return _OWNERSHIP[standing.ownership]
 
 

@@ -40,17 +40,23 @@ def listing(session: Session, below: str = "", *, progress: Progress = lambda do
     return sorted(inside, key=lambda s: (rank[s.address.kind], s.address))
 
 
-def _branch(text: str, kinds: Mapping[str, Kind]) -> tuple[str, tuple[str, ...]]:
+def _branch(text: str, kinds: Mapping[str, Kind]) -> Address:
     """A section, and the keys that lead to what is wanted of it."""
-    if text in kinds:
-        return text, ()
+    section, _, rest = text.partition(".")
+    if section not in kinds:
+        raise UsageError(f"{text}: there is no section {section!r} ({_section_meant(section, kinds)})")
+    if not rest:
+        return Address(section, ())
+    found = _parsed(text)
+    fits = found is not None and len(found.path) <= len(kinds[section].keys)
+    return found if found is not None and fits else Address(section, (rest,))
+
+
+def _parsed(text: str) -> Address | None:
     try:
-        address = Address.parse(text)
+        return Address.parse(text)
     except ValueError:
-        address = Address(text, ())
-    if address.kind in kinds:
-        return address
-    raise UsageError(f"{text}: there is no section {address.kind!r} ({_section_meant(address.kind, kinds)})")
+        return None
 
 
 def _section_meant(word: str, kinds: Mapping[str, Kind]) -> str:
@@ -111,21 +117,26 @@ def show(
 
 
 def _meant(text: str, kinds: Mapping[str, Kind]) -> list[Address]:
-    """The addresses that a text may name: the one that it is, or one of each kind that has a single key."""
+    """The addresses that a text may name: the one that it is, or one of each kind that has a single key.
+
+    Behind the section of such a kind the key may stand as it is, without the quotes that an address has.
+    """
+    section, _, rest = text.partition(".")
     if text in kinds:
         raise UsageError(f"{text} is a section. `bac list {text}` lists it")
-    try:
-        address = Address.parse(text)
-    except ValueError:
-        address = None
-    if address is None or address.kind not in kinds:
+    if section not in kinds:
         return [Address(kind.name, (text,)) for kind in kinds.values() if len(kind.keys) == 1]
-    kind = kinds[address.kind]
-    if len(address.path) != len(kind.keys):
-        form = ".".join((kind.name, *(f"<{key}>" for key in kind.keys)))
-        below = f". `bac list {text}` lists what is below it" if len(address.path) < len(kind.keys) else ""
-        raise UsageError(f"{text}: an address of {kind.name} is {form}{below}")
-    return [address]
+    address, kind = _parsed(text), kinds[section]
+    if address is not None and len(address.path) == len(kind.keys):
+        return [address]
+    if len(kind.keys) == 1:
+        return [Address(section, (rest,))]
+    form = ".".join((kind.name, *(f"<{key}>" for key in kind.keys)))
+    if address is None or len(address.path) > len(kind.keys):
+        remedy = "Keys with anything but letters, digits and _@+- stand in double quotes"
+    else:
+        remedy = f"`bac list {text}` lists what is below it"
+    raise UsageError(f"{text}: an address of {kind.name} is {form}. {remedy}")
 
 
 def _nowhere(text: str, wanted: Sequence[Address], there: _Everything, session: Session) -> str:
@@ -167,7 +178,7 @@ def _look(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
             continue
         try:
             yield Seen(look.name, look.title, look.shape(answers))
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             asked = ", ".join(f"GET {_path(read)}" for read in look.reads)
             what = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
             yield Seen(look.name, look.title, None, f"{asked}: {what}" if asked else what)
