@@ -9,10 +9,10 @@ from billing_as_code.cli.view import print_json
 from billing_as_code.errors import EXIT_ERROR
 
 FILTERS = {
-    "owned": "carries our label",
-    "unmanaged": "nobody owns it, and the catalog does not have it",
-    "foreign": "carries another owner's label",
-    "held": "has a difference that waits for a replace",
+    "owned": "What carries our label.",
+    "unmanaged": "What nobody owns and the catalog does not have.",
+    "foreign": "What carries another owner's label.",
+    "held": "What has a difference that waits for a replace.",
 }
 
 
@@ -56,7 +56,7 @@ def show(ctx: click.Context, address: str, env: str | None, by: tuple[str, ...],
 
 def _filters(command: options.Command) -> options.Command:
     for name, about in reversed(FILTERS.items()):
-        command = click.option(f"--{name}", is_flag=True, help=f"What {about}.")(command)
+        command = click.option(f"--{name}", is_flag=True, help=about)(command)
     return command
 
 
