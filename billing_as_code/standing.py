@@ -1,6 +1,6 @@
 """How each address stands: whose it is, and whether live and catalog agree. Pure; what `show` and `list` tell.
 
-It follows from the same comparison as a plan, so that what is told here is what the next plan does.
+It follows from the same comparison as a plan: over all kinds what is told here is what the next plan does.
 """
 
 from __future__ import annotations
@@ -102,10 +102,14 @@ class FieldRow(NamedTuple):
 
 
 def rows(kind: Kind, standing: Standing, ignore: Sequence[str]) -> list[FieldRow]:
-    """Every field of a resource, in the order of its kind's table; entries of maps are rows of their own."""
+    """Every field that a resource can have, in the order of its kind's table; entries of maps are rows of their own."""
     want, have = _said(kind, standing.want), _said(kind, standing.have)
     found: list[FieldRow] = []
     for field in kind.fields:
+        if field.when is not None and not any(
+            side.get(field.when[0], (None,))[0] in field.when[1] for side in (want, have)
+        ):
+            continue
         (wanted, tells), (live, lives) = want.get(field.name, (None, False)), have.get(field.name, (None, False))
         for path, catalog, seen in _entries(field, wanted, live):
             notes = tuple(_notes(field, path, catalog, seen, standing, ignore))

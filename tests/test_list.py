@@ -72,6 +72,25 @@ local · embedded server · owner acme-billing
     )
 
 
+def test_what_is_listed_as_a_difference_is_what_a_plan_changes(mixed: Workspace, bac: Bac) -> None:
+    def differences() -> dict[str, str]:
+        found = json.loads(bac("list", "--json").stdout)["resources"]
+        return {r["address"]: r["difference"] for r in found if r["difference"] not in (None, "held")}
+
+    first = {str(c.address): c.action for c in mixed.plan().changes}
+    assert differences() == first and len(first) == 4
+
+    # a replaced meter takes its feature and that one's entitlement with it
+    mixed.converge()
+    meters = {"calls": {"aggregation": "count", "event_type": "answer"}}
+    mixed.write("catalog/over.yaml", {"meters": meters})
+    text = (mixed.root / "catalog/all.yaml").read_text().partition("features:")[2]
+    mixed.write("catalog/all.yaml", f"features:{text}")
+    second = {str(c.address): c.action for c in mixed.plan().changes}
+    assert differences() == second
+    assert second == dict.fromkeys(("meters.calls", "features.api", "entitlements.acme.api"), "replace")
+
+
 @pytest.mark.parametrize(
     ("flags", "listed"),
     [

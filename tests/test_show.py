@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,13 @@ from commands import Bac, against
 from workspace import Workspace
 
 from billing_as_code.cli import main
+from billing_as_code.client import join
+from billing_as_code.kinds import KINDS
+from billing_as_code.kinds.looks import Sight
+from billing_as_code.live import read as read_live
+from billing_as_code.model import Address
+from billing_as_code.render import show, views
+from billing_as_code.render.lines import plain
 
 CATALOG: dict[str, Any] = {
     "meters": {
@@ -328,6 +336,7 @@ def test_what_is_over_is_shown_where_all_is_asked_for(acme: Workspace, bac: Bac)
     assert "bonus" not in short and "1 more is over or voided (--all shows them)." in short
     assert re.search(r"^  bonus .* over$", long, re.MULTILINE) and "over or voided" not in long
     assert "  is_soft_limit" in long and "is_soft_limit" not in short
+    assert "  config" not in long  # which only a static one has
 
 
 def test_a_period_of_two_days_is_drawn_by_hour(ws: Workspace, bac: Bac) -> None:
@@ -562,6 +571,48 @@ def test_a_failing_look_is_asked_for_twice_and_no_more(acme: Workspace, bac: Bac
     bac("show", "meters.tokens", code=1)
 
     assert [r["path"].rpartition("/")[2] for r in acme.requests() if r["path"].endswith("query")] == ["query"] * 4
+
+
+JUNK: tuple[Any, ...] = (None, True, -1, 1e308, 10**30, "", "x", "0001-01-01T00:00:00Z", [], [None], {}, {"id": []})
+
+
+def bent(value: Any) -> Iterator[Any]:
+    """A JSON value with each of its parts in turn taken away, or turned into something else."""
+    yield from JUNK
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield {k: v for k, v in value.items() if k != key}
+            yield from ({**value, key: other} for other in bent(inner))
+    elif isinstance(value, list):
+        for n, inner in enumerate(value[:2]):
+            yield from ([*value[:n], other, *value[n + 1 :]] for other in bent(inner))
+
+
+def test_no_answer_breaks_the_page(acme: Workspace) -> None:
+    """Whatever part of an answer is missing or of another shape: a view that can be printed, or one of the errors that
+    are told as such."""
+    tried, refused = 0, 0
+    addresses = ("entitlements.acme.ai", "entitlements.acme.seats", "grants.acme.ai.bonus", "customers.acme")
+    with acme.session() as session:
+        live = read_live(session.client, KINDS)
+        for address in (*addresses, "meters.tokens", "features.ai"):
+            resource = live[Address.parse(address)]
+            for by in ((), ("m",)):
+                for look in KINDS[resource.address.kind].looks(resource, Sight(live, session.now(), by, whole=True)):
+                    answers = {r.name: session.client.get(join([str(s) for s in r.path]), r.query) for r in look.reads}
+                    for other in bent(answers):
+                        if not isinstance(other, dict) or other.keys() != answers.keys():
+                            continue
+                        tried += 1
+                        try:
+                            view = look.shape(other)
+                        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+                            refused += 1
+                            continue
+                        assert all(text.isprintable() for text in plain(views.view(view, blocks=False)))
+                        json.dumps(show.view_json(view))
+
+    assert tried > 3000 and 0.1 < refused / tried < 0.9
 
 
 @pytest.mark.parametrize(

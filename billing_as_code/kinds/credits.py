@@ -103,7 +103,7 @@ def _grants(parts: tuple[Wire, ...], now: datetime, whole: bool, answers: Answer
             name_of(g),
             exact(g["amount"]),
             amount(left, g["id"]),
-            g.get("priority", 0),
+            exact(g.get("priority", 0)),
             moment(g["effectiveAt"]),
             carry.ends(g),
             _recurs(g),

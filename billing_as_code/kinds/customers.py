@@ -13,7 +13,7 @@ from typing import Any
 from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, V1Listing
-from billing_as_code.kinds.looks import Answers, Cell, Table, View, amount, moment, times
+from billing_as_code.kinds.looks import Answers, Cell, Table, View, amount, moment, times, word
 from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
 
 PATH = ("api", "v1", "customers")
@@ -171,7 +171,7 @@ def _access(answers: Answers) -> View:
         numbers = tuple(amount(value, name) for name in ("usage", "balance", "overage"))
         end = moment((item.get("currentUsagePeriod") or {}).get("to"))
         config = credits.config_text(item["config"]) if item.get("config") is not None else None
-        rows.append((item["featureKey"], item["type"], credits.has_access(value), *numbers, end, config))
+        rows.append((word(item["featureKey"]), word(item["type"]), credits.has_access(value), *numbers, end, config))
     columns = ("feature", "type", "access", "usage", "balance", "overage", "period_to", "config")
     return Table(columns, tuple(rows), "It has no entitlement.", int(found["totalCount"]))
 

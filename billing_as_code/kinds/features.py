@@ -11,7 +11,7 @@ from typing import Any
 
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V3Listing
-from billing_as_code.kinds.looks import Answers, Table, View, times
+from billing_as_code.kinds.looks import Answers, Table, View, times, word
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, State, Step, Value
 
 FEATURES_PATH = ("api", "v3", "openmeter", "features")
@@ -267,7 +267,7 @@ class FeatureKind(Kind):
 def _holders(answers: Answers) -> View:
     """The customers that have an entitlement to it: how many, and the first of them."""
     found = answers["holders"]
-    rows = tuple((str(item.get("customerKey") or item["customerId"]), str(item["type"])) for item in found["items"])
+    rows = tuple((word(item.get("customerKey") or item["customerId"]), word(item["type"])) for item in found["items"])
     return Table(("customer", "type"), rows, "No customer has an entitlement to it.", int(found["totalCount"]))
 
 

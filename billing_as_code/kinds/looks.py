@@ -139,6 +139,13 @@ def moment(text: Json) -> datetime | None:
     return parse_instant(text) if text else None
 
 
+def word(value: Json) -> str:
+    """A JSON text; TypeError where it is none."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 def exact(number: Json) -> Decimal:
     """A JSON number as it was written; TypeError or ValueError where it is none."""
     if isinstance(number, bool) or not isinstance(number, int | float):

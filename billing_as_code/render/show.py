@@ -133,7 +133,9 @@ def as_json(shown: Shown) -> dict[str, Json]:
             | {"notes": list(row.notes)}
             for row in shown.rows
         ],
-        "looks": {look.name: {"error": look.error} if look.view is None else _view(look.view) for look in shown.seen},
+        "looks": {
+            look.name: {"error": look.error} if look.view is None else view_json(look.view) for look in shown.seen
+        },
         "also": [str(address) for address in shown.also],
     }
 
@@ -144,7 +146,8 @@ def _field(kind: str, path: str, value: Value) -> Json:
     return json.loads(value) if row is not None and row.opaque and isinstance(value, str) else value
 
 
-def _view(view: View) -> Json:
+def view_json(view: View) -> Json:
+    """A view: facts by name, a table as its rows, amounts with their windows."""
     match view:
         case Facts():
             return {name: _value(value) for name, value in view.rows}
