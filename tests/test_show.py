@@ -168,6 +168,8 @@ Entitlements now
 def test_a_static_and_a_boolean_entitlement_are_shown_with_what_they_give(acme: Workspace, bac: Bac) -> None:
     static, boolean = (bac("show", f"entitlements.acme.{name}").stdout for name in ("seats", "sso"))
 
+    as_json = json.loads(bac("show", "entitlements.acme.seats", "--json").stdout)
+    assert as_json["looks"]["value"] == {"access": True, "config": {"max": 25}}
     assert static.endswith('Value now\n  access  yes\n  config  {"max": 25}\n')
     assert boolean.endswith("Value now\n  access  yes\n")
     assert "  config  {max: 25}  {max: 25}  fixed" in static

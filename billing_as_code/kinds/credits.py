@@ -13,6 +13,7 @@ from billing_as_code.kinds.base import KEY
 from billing_as_code.kinds.looks import (
     Answers,
     Cell,
+    Content,
     Facts,
     Look,
     Series,
@@ -61,7 +62,7 @@ def _value(period: Wire | None, answers: Answers) -> View:
     if period is not None:
         rows += [("period_from", moment(period["from"])), ("period_to", moment(period["to"]))]
     if "config" in found:
-        rows.append(("config", config_text(found["config"])))
+        rows.append(("config", config(found["config"])))
     notes = () if found else ("OpenMeter gives it no value now: it has been superseded, or starts later.",)
     return Facts(tuple(rows), notes)
 
@@ -71,9 +72,9 @@ def has_access(found: Wire) -> bool:
     return found.get("hasAccess") is True
 
 
-def config_text(config: Json) -> str:
-    """The JSON of a static value, in one line; OpenMeter carries it as text."""
-    return json.dumps(json.loads(config), ensure_ascii=False)
+def config(text: Json) -> Content:
+    """The JSON of a static value, which OpenMeter carries as text."""
+    return Content(json.loads(text))
 
 
 # -- grants ---------------------------------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ def _access(answers: Answers) -> View:
         value = values.get(item["featureKey"]) or {}
         numbers = tuple(amount(value, name) for name in ("usage", "balance", "overage"))
         end = moment((item.get("currentUsagePeriod") or {}).get("to"))
-        config = credits.config_text(item["config"]) if item.get("config") is not None else None
+        config = credits.config(item["config"]) if item.get("config") is not None else None
         rows.append((word(item["featureKey"]), word(item["type"]), credits.has_access(value), *numbers, end, config))
     columns = ("feature", "type", "access", "usage", "balance", "overage", "period_to", "config")
     return Table(columns, tuple(rows), "It has no entitlement.", int(found["totalCount"]))

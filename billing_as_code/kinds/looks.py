@@ -15,7 +15,14 @@ from typing import NamedTuple, TypeAlias
 from billing_as_code.kinds.times import parse_instant
 from billing_as_code.model import Address, Json, Read, State
 
-Cell: TypeAlias = bool | int | Decimal | str | datetime | None
+
+class Content(NamedTuple):
+    """JSON that is nobody's but the user's, as it stands."""
+
+    value: Json
+
+
+Cell: TypeAlias = bool | int | Decimal | str | datetime | Content | None
 """One value of a view. A datetime is in UTC; None means that there is none."""
 Answers: TypeAlias = Mapping[str, Json]
 """What the reads of a look answered, by their names."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing_as_code.kinds.base import OWNER
-from billing_as_code.kinds.looks import Cell, Facts, Grouped, Series, Table, View, Window
+from billing_as_code.kinds.looks import Cell, Content, Facts, Grouped, Series, Table, View, Window
 from billing_as_code.kinds.times import instant
 from billing_as_code.model import Json, Resource, Value
 from billing_as_code.render import changes, standing, text, values, views
@@ -174,4 +174,6 @@ def _value(value: Cell) -> Json:
         return instant(value)
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Content):
+        return value.value
     return value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from billing_as_code.kinds.looks import Cell, Facts, Grouped, Series, Table, View, Window
+from billing_as_code.kinds.looks import Cell, Content, Facts, Grouped, Series, Table, View, Window
 from billing_as_code.render import values
 from billing_as_code.render.lines import Line, Span, line, padded, visible, width
 
@@ -48,6 +49,8 @@ def cell(value: Cell, most: int = _MOST_CELL) -> str:
             return values.number(value)
         case datetime():
             return time(value)
+        case Content():
+            return cut(visible(json.dumps(value.value, ensure_ascii=False)), most)
     return cut(visible(value), most)
 
 
