@@ -58,6 +58,7 @@ def cut(text: str, most: int) -> str:
     """The text in so many columns."""
     if width(text) <= most:
         return text
+    text = text[:most]  # which wide characters make too long still
     while width(text) >= most:
         text = text[:-1]
     return text + "…"
