@@ -1,8 +1,8 @@
 """OpenMeter over HTTP: one client for all threads. The only module that knows httpx and turns its exceptions into ours.
 
-Reads are repeated until they succeed or it is clear that they will not. A write is repeated here only where it is
-certain that it was not taken (a 429, or no connection); anything else that is no answer is `ambiguous`, and the caller
-looks up what became of it, since OpenMeter has no idempotency keys.
+Reads are repeated until they succeed or it is clear that they will not, and so are events, which have ids. A write is
+repeated here only where it is certain that it was not taken (a 429, or no connection); anything else that is no answer
+is `ambiguous`, and the caller looks up what became of it, since OpenMeter has no idempotency keys.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class OpenMeter:
 
     def fetch(self, path: str, query: Query = (), *, tries: int = TRIES) -> bytes:
         """GET as it came, for the caller to parse. Raises ApiError, after so many tries where trying helps."""
-        return self._repeated("GET", path, query, None, tries).content
+        return self._repeated("GET", path, query, harmless=True, tries=tries).content
 
     def get(self, path: str, query: Query = (), *, tries: int = TRIES) -> Json:
         """GET, decoded. Raises ApiError."""
@@ -85,35 +85,50 @@ class OpenMeter:
 
         Raises ApiError; its `ambiguous` says that the work may have been done.
         """
-        response = self._repeated(method, path, query, body)
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        response = self._repeated(method, path, query, content)
         return parse(f"{method} {path}", response.content) if response.content.strip() else None
+
+    def deliver(self, path: str, content: bytes, content_type: str) -> None:
+        """POST what may safely be sent twice, since what is in it has ids: repeated like a read. Raises ApiError."""
+        self._repeated("POST", path, (), content, content_type, harmless=True)
 
     # -- one request, and again --------------------------------------------------------------------
 
-    def _repeated(self, method: str, path: str, query: Query, body: Json, tries: int = TRIES) -> httpx.Response:
+    def _repeated(
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+        *,
+        harmless: bool = False,
+        tries: int = TRIES,
+    ) -> httpx.Response:
+        """One request until it is answered; `harmless` says that it may be done twice."""
         for attempt in range(1, tries + 1):
             try:
-                return self._once(method, path, query, body)
+                return self._once(method, path, query, content, content_type)
             except ApiError as error:
-                wait = self._wait(error, attempt, is_read=method == "GET")
+                wait = self._wait(error, attempt, harmless=harmless)
                 if wait is None or attempt >= (min(tries, TRIES_TO_CONNECT) if error.never_sent else tries):
                     raise
                 self.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _wait(self, error: ApiError, attempt: int, *, is_read: bool) -> float | None:
+    def _wait(self, error: ApiError, attempt: int, *, harmless: bool) -> float | None:
         """Seconds before the next try, None where there shall be none."""
         certain = error.status == 429 or error.never_sent
-        if not certain and not (is_read and error.ambiguous):
+        if not certain and not (harmless and error.ambiguous):
             return None
         if error.retry_after is not None:
             return error.retry_after
         return float(min(8.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0))
 
-    def _once(self, method: str, path: str, query: Query, body: Json) -> httpx.Response:
+    def _once(self, method: str, path: str, query: Query, content: bytes | None, content_type: str) -> httpx.Response:
         name = f"{method} {path}"
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = {"content-type": "application/json"} if content is not None else None
+        headers = {"content-type": content_type} if content is not None else None
         try:
             response = self._http.request(method, path, params=list(query) or None, content=content, headers=headers)
         except httpx.TimeoutException as error:

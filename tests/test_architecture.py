@@ -25,7 +25,7 @@ FLOORS = (
     {"catalog", "cascade"},
     {"config", "order"},
     {"plan"},
-    {"live", "sender", "planschema", "safety", "closing", "standing"},
+    {"live", "sender", "planschema", "safety", "closing", "standing", "ingest"},
     {"executor", "render", "schemas"},
     {"service", "starter"},
     {"cli"},
@@ -35,6 +35,7 @@ FLOORS = (
 ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order", "live", "sender", "executor"} | {
     "safety",
     "closing",
+    "ingest",
 }
 """What adapters reach through `service` alone."""
 

@@ -49,8 +49,8 @@ def named(pages: list[Path]) -> list[object]:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of this project's catalog and configuration, as the working folder."""
-    for name in ("bac.yaml", "catalog", "schemas"):
+    """A copy of this project's catalog, configuration and samples, as the working folder."""
+    for name in ("bac.yaml", "catalog", "schemas", "scripts"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     monkeypatch.chdir(tmp_path)

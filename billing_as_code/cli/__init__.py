@@ -1,5 +1,6 @@
 """The command line: parse, call the service, render. Whatever costs time to import is imported inside commands."""
 
+from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
 from billing_as_code.cli.look import list_, show
 from billing_as_code.cli.run import apply
@@ -7,7 +8,7 @@ from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
 from billing_as_code.cli.view import drift, plan, validate
 
-for command in (init, validate, plan, apply, drift, show, list_, dev, explain, schema, completion, version):
+for command in (init, validate, plan, apply, drift, show, list_, ingest, dev, explain, schema, completion, version):
     main.add_command(command)
 
 __all__ = ["main"]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from billing_as_code.cli import options, view
 from billing_as_code.cli.group import INTERRUPTED, tell
+from billing_as_code.cli.interrupting import orderly
 from billing_as_code.errors import EXIT_PARTLY, EXIT_STALE, BacError, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -167,7 +165,7 @@ def _run(session: Session, start: Start, *, plan: Plan | None = None, as_json: b
     """Start a run and follow it to its end; the exit code."""
     watch = _Watch()
     try:
-        with _interrupts(watch):
+        with orderly(watch):
             _follow(start, watch, plan, quiet=as_json)
     except KeyboardInterrupt:
         if not watch.begun:
@@ -203,23 +201,6 @@ def _follow(start: Start, watch: _Watch, plan: Plan | None, *, quiet: bool) -> N
                 close: Any = getattr(events, "close", None)
                 close()
                 return
-
-
-@contextmanager
-def _interrupts(watch: _Watch) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the run in order; the second one at once."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        if watch.interrupted or not watch.begun:
-            raise KeyboardInterrupt
-        watch.interrupted = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 # -- when it has ended ------------------------------------------------------------------------------------------------

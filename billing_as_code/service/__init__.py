@@ -1,19 +1,25 @@
 """One function for each thing that a user can do. Commands and agents' tools call these and nothing deeper."""
 
+from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
+from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.planning import drift, plan, validate
 from billing_as_code.service.session import Outcome, Session, open_session
 
 __all__ = [
+    "Feed",
     "Outcome",
+    "Refusal",
     "Session",
+    "Tally",
     "abandon",
     "about",
     "apply",
     "check",
     "drift",
+    "ingest",
     "listing",
     "open_session",
     "plan",

@@ -1,0 +1,183 @@
+"""Ingest: usage events from a file, a pipe or flags to OpenMeter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from billing_as_code.errors import UsageError
+from billing_as_code.ingest import known, sources
+from billing_as_code.ingest.checking import NOW, SOURCE, Checker, Defaults, instant
+from billing_as_code.ingest.counting import Watch
+from billing_as_code.ingest.events import Event, Refusal, Tally
+from billing_as_code.ingest.sending import Sender, batches
+from billing_as_code.ingest.sent import Sent, nowhere, remembered
+from billing_as_code.model import Json
+from billing_as_code.service.session import Session
+
+_TABLES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is to be ingested: a file, else a pipe (`stream`), else one `event`.
+
+    `format` is guessed where None; `columns` are the `FIELD=COLUMN` of a CSV file. `type`, `subject` and `source` are
+    for events that have none of their own, `time` as well ("now", or a time; None: each has its own).
+    """
+
+    path: Path | None = None
+    stream: IO[bytes] | None = None
+    event: dict[str, Any] | None = None
+    format: Literal["ndjson", "csv"] | None = None
+    columns: tuple[str, ...] = ()
+    type: str | None = None
+    subject: str | None = None
+    source: str | None = None
+    time: str | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.path) if self.path is not None else "stdin" if self.stream is not None else ""
+
+    @property
+    def is_table(self) -> bool:
+        if self.format is not None:
+            return self.format == "csv"
+        return self.path.suffix.lower() in _TABLES if self.path is not None else bool(self.columns)
+
+
+def ingest(
+    session: Session,
+    feed: Feed,
+    tally: Tally,
+    refused: Callable[[Refusal], None],
+    *,
+    batch: int = 100,
+    strict: bool = False,
+    again: bool = False,
+    dry_run: bool = False,
+) -> Iterator[None]:
+    """Send the events of a feed: what becomes of them is in `tally`, and `refused` is called for each that is not sent.
+
+    Yields whenever OpenMeter has answered; closed then, it lets finish what is under way. `strict` sends nothing where
+    a line is wrong, `again` forgets what earlier runs sent, `dry_run` sends nothing and counts what would be accepted.
+    Raises UsageError, ApiError, and Refused where the same file is being sent already.
+    """
+    if strict and feed.stream is not None:
+        raise UsageError(
+            "--strict looks at all lines before it sends one, and a pipe can be read only once: give a file"
+        )
+    if feed.columns and not feed.is_table:
+        raise UsageError("--map is for CSV: say --format csv where the file's name does not end in .csv")
+    time = instant(feed.time) if feed.time is not None else NOW if feed.event is not None else None
+    defaults = Defaults(feed.type, feed.subject, feed.source or SOURCE, time)
+    _opened(feed).close()
+    watch = Watch(known.meters(session.client))
+    with _remembered(session, feed, again=again, dry_run=dry_run) as sent:
+        run = _Run(feed, lambda: Checker(defaults, session.now, live=feed.path is None), sent, watch, tally, refused)
+        if strict and run.is_wrong():
+            return
+        groups = batches(run.events(), batch)
+        if dry_run:
+            for group in groups:
+                tally.accepted += len(group)
+                tally.requests += 1
+        else:
+            for refusals in Sender(session.client, session.environment.wide, sent, tally).send(groups):
+                for refusal in refusals:
+                    refused(refusal)
+                yield
+    customers = known.subjects(session.client) if watch.subjects else None
+    tally.warnings += watch.warnings(customers)
+
+
+def _remembered(session: Session, feed: Feed, *, again: bool, dry_run: bool) -> AbstractContextManager[Sent]:
+    """What was accepted of the feed before. A pipe is another one each time, so nothing is remembered of it."""
+    if feed.path is None or (again and dry_run):
+        return nullcontext(nowhere())
+    return remembered(session.config.state / "ingest", feed.path, session.target.url, again=again)
+
+
+def _opened(feed: Feed) -> IO[bytes]:
+    if feed.path is None:
+        return feed.stream if feed.stream is not None else BytesIO()
+    try:
+        return feed.path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{feed.path}: {error.strerror}") from error
+
+
+class _Run:
+    """One input on its way: each line is read, checked and counted."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        checker: Callable[[], Checker],
+        sent: Sent,
+        watch: Watch,
+        tally: Tally,
+        refused: Callable[[Refusal], None],
+    ) -> None:
+        self._feed, self._checker, self._sent = feed, checker, sent
+        self._watch, self._tally, self._refused = watch, tally, refused
+
+    def is_wrong(self) -> bool:
+        """Whether a line would be refused; tells of each that would. Reads all of them."""
+        for _ in self._fresh():
+            pass
+        return self._tally.refused > 0
+
+    def events(self) -> Iterator[Event]:
+        """The events to be sent."""
+        for event in self._fresh():
+            if self._tally.first is None:
+                self._tally.first = event.body
+            self._tally.last_id = event.id
+            self._watch.see(event)
+            yield event
+
+    def _fresh(self) -> Iterator[Event]:
+        """The events that are neither wrong nor accepted before."""
+        checker, tally = self._checker(), self._tally
+        tally.already = 0
+        contiguous = True
+        with _opened(self._feed) as stream:
+            for line, found in _found(self._feed, stream):
+                tally.line = line
+                event = found if isinstance(found, Refusal) else checker.check(line, found)
+                if event is None:
+                    tally.repeated = checker.repeated
+                    continue
+                if isinstance(event, Event):
+                    event = self._unless_sent(event)
+                if isinstance(event, Refusal):
+                    tally.refused += 1
+                    self._refused(event)
+                elif event is None:
+                    tally.already += 1
+                    tally.already_to = line if contiguous else tally.already_to
+                else:
+                    contiguous = False
+                    yield event
+
+    def _unless_sent(self, event: Event) -> Event | Refusal | None:
+        before = self._sent.content(event)
+        if before is None:
+            return event
+        if before == event.content:
+            return None
+        said = f"id {event.id!r} was accepted before with other content, and OpenMeter keeps the first"
+        return Refusal(event.line, said, "give it another id")
+
+
+def _found(feed: Feed, stream: IO[bytes]) -> Iterator[tuple[int, Json | Refusal]]:
+    """What stands on each line, or why that cannot be known."""
+    if feed.event is not None:
+        return iter([(0, feed.event)])
+    return sources.table(stream, feed.name, feed.columns) if feed.is_table else sources.ndjson(stream)
