@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -82,15 +81,15 @@ def ingest(
     from billing_as_code.service import Feed
 
     if file is None:
-        event = _event(event_type, subject, source, time, event_id, data, columns, kind)
-        feed = Feed(event=event, source=source, time=time)
+        if columns or kind is not None:
+            raise UsageError("--map and --format speak of a FILE")
+        feed = Feed(event=_event(event_type, subject, event_id), data=data, source=source, time=time)
     else:
         if event_id is not None or data is not None:
             raise UsageError("--id and --data make one event without a FILE; a file's events have their own")
-        is_pipe = file == "-"
         feed = Feed(
-            path=None if is_pipe else Path(file),
-            stream=sys.stdin.buffer if is_pipe else None,
+            path=None if file == "-" else Path(file),
+            stream=_pipe(file),
             format=kind,
             columns=columns,
             type=event_type,
@@ -107,30 +106,19 @@ def ingest(
         ctx.exit(told.follow(run))
 
 
-def _event(
-    event_type: str | None,
-    subject: str | None,
-    source: str | None,
-    time: str | None,
-    event_id: str | None,
-    data: str | None,
-    columns: tuple[str, ...],
-    kind: str | None,
-) -> dict[str, Any]:
+def _event(event_type: str | None, subject: str | None, event_id: str | None) -> dict[str, Any]:
     """The event of flags alone. Raises UsageError."""
     if event_type is None or subject is None:
         raise UsageError("say what to send: a FILE, - for a pipe, or one event with --type and --subject")
-    if columns or kind is not None:
-        raise UsageError("--map and --format speak of a FILE")
-    event: dict[str, Any] = {"type": event_type, "subject": subject}
-    if event_id is not None:
-        event["id"] = event_id
-    if data is not None:
-        try:
-            event["data"] = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"--data is no JSON: {error} (such as '{{\"tokens\": 5}}')") from error
-    return event
+    return {"type": event_type, "subject": subject, "id": event_id}
+
+
+def _pipe(file: str) -> IO[bytes] | None:
+    """What is read once and has no end that is known: stdin, a named pipe, a shell's `<(command)`."""
+    if file == "-":
+        return sys.stdin.buffer
+    path = Path(file)
+    return path.open("rb") if path.is_fifo() or path.is_char_device() else None
 
 
 def _nothing() -> None:
@@ -191,7 +179,7 @@ class _Told:
         return self._end(error)
 
     def _tell_where_it_goes_on(self) -> None:
-        if self.tally.already_to and not (self._goes_on or self._as_json):
+        if self.begun and self.tally.already_to and not (self._goes_on or self._as_json):
             self._goes_on = True
             self._clear()
             told = f"Going on after line {self.tally.already_to:,}: what stands before was accepted earlier."

@@ -92,7 +92,7 @@ class Checker:
         subject = _name("subject", get("subject"), defaults.subject)
         source = _name("source", get("source"), defaults.source)
         if reason := _wrong_source(source):
-            raise _Wrong(f"source {source!r} is no URI reference: {reason}", "such as api-gateway or /regions/eu")
+            raise _Wrong(f"source {_shown(source)} is no URI reference: {reason}", "such as api-gateway or /regions/eu")
         time, time_for_id = self._time(get("time"))
         data = _data(get("data"))
         try:
@@ -151,7 +151,9 @@ class Checker:
             self._ids.put(key, content)
             return given, key, content
         if there != content:
-            raise _Wrong(f"id {given!r} stands on an earlier line with other content", "an event has an id of its own")
+            raise _Wrong(
+                f"id {_shown(given)} stands on an earlier line with other content", "an event has an id of its own"
+            )
         self.repeated += 1
         return None
 
@@ -243,7 +245,7 @@ def _check_instant(text: str, fraction: str | None) -> None:
         instant = datetime.fromisoformat(plain)
         early = instant <= _START
     except (ValueError, OverflowError):
-        raise _Wrong(f"time {text!r} is no day of the calendar", TIME_REMEDY) from None
+        raise _Wrong(f"time {_shown(text)} is no day of the calendar", TIME_REMEDY) from None
     if early:
         raise _Wrong(f"time {text!r} is before 1970, and OpenMeter drops such events", TIME_REMEDY)
 

@@ -72,7 +72,7 @@ class Columns:
                 if path[:length] in paths:
                     short, long = ".".join(path[:length]), ".".join(path)
                     raise UsageError(
-                        f"{file}: data.{short} cannot be a value and hold data.{long} (name one otherwise)"
+                        f"{file}: data.{short} is a value and cannot hold data.{long} (name one otherwise)"
                     )
 
     def event(self, row: Sequence[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from billing_as_code.ingest.events import Event, Warned
 _PLAIN_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+", re.ASCII)
 _MOST = 10_000
 """Names that are remembered, since events may have any number of them."""
+_LONGEST = 200
 _TOLD = 10
 
 
@@ -88,6 +89,8 @@ def _told(counts: Mapping[str, int], message: Callable[[str], str], remedy: Call
 
 
 def _count(counts: dict[str, int], name: str) -> None:
+    if len(name) > _LONGEST:
+        name = name[:_LONGEST] + "..."
     if name in counts:
         counts[name] += 1
     elif len(counts) < _MOST:

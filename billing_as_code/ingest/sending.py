@@ -28,11 +28,14 @@ _HOPELESS = 50
 _NAMED = re.compile(r'Error at "/(\d+)[/"]')
 
 
-def batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """The events in groups of at most `size`, fewer where they are large."""
+def batches(events: Iterable[Event | None], size: int) -> Iterator[list[Event]]:
+    """The events in groups of at most `size`, fewer where they are large; an empty one for each None."""
     batch: list[Event] = []
     weight = 0
     for event in events:
+        if event is None:
+            yield []
+            continue
         if batch and (len(batch) >= size or weight + len(event.body) > LARGEST):
             yield batch
             batch, weight = [], 0
@@ -53,7 +56,7 @@ class Sender:
         self._refused_in_all = 0
 
     def send(self, groups: Iterable[Sequence[Event]]) -> Iterator[list[Refusal]]:
-        """Send all groups. Yields what was refused, whenever something was answered.
+        """Send all groups. Yields what was refused, whenever something was answered or a group is empty.
 
         Raises ApiError for what is not about the events. However it ends, what is under way is let finish and counted.
         """
@@ -63,6 +66,9 @@ class Sender:
         try:
             with ThreadPoolExecutor(self._width) as pool:
                 for group in groups:
+                    if not group:
+                        yield self._taken()
+                        continue
                     under_way.add(pool.submit(self._settle, group))
                     while len(under_way) >= self._width:
                         under_way = yield from self._finished(under_way)

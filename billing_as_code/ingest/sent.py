@@ -18,7 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO
 
-from billing_as_code.errors import Refused, UsageError
+from billing_as_code.errors import BacError, Refused, UsageError
 from billing_as_code.ingest.events import Event
 from billing_as_code.ingest.fingerprints import Fingerprints
 
@@ -37,13 +37,17 @@ class Sent:
         return self._known.get(event.key)
 
     def add(self, events: Sequence[Event]) -> None:
-        """Remember that these were accepted. One thread at a time."""
+        """Remember that these were accepted. One thread at a time. Raises BacError where that is not possible."""
         if self._file is None:
             return
         pairs = array("Q", (number for event in events for number in (event.key, event.content)))
         entry = {"line": events[-1].line, "sent": b64encode(pairs.tobytes()).decode()}
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+        except OSError as error:
+            said = f"{self._file.name}: {error.strerror}"
+            raise BacError(f"{said}. Nothing would tell what was accepted, so no more is sent") from error
 
 
 def nowhere() -> Sent:

@@ -115,7 +115,9 @@ def table(stream: IO[bytes], name: str, asked: tuple[str, ...]) -> Iterator[tupl
 
 def _row(line: int, row: list[str], columns: Columns) -> Json | Refusal:
     if len(row) != columns.count:
-        return Refusal(line, f"has {len(row)} cells where the header has {columns.count}", _QUOTES)
+        return Refusal(
+            line, f"has {len(row)} cell{'s' * (len(row) != 1)} where the header has {columns.count}", _QUOTES
+        )
     try:
         "".join(row).encode()
     except UnicodeEncodeError:

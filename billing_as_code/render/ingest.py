@@ -27,6 +27,9 @@ def outcome(tally: Tally, file: str, *, dry_run: bool, stopped: bool = False) ->
         yield line(Span("! ", "commercial"), visible(f"{counted(warned.events, 'event')}: {warned}"))
     if dry_run and tally.first is not None:
         yield line(Span("First: ", "dim"), visible(tally.first.decode()))
+    if not tally.line and not tally.accepted and not tally.refused:
+        yield line(f"There are no events in {visible(file)}.")
+        return
     done = "Would send" if dry_run else "Accepted"
     parts = [f"{done} {counted(tally.accepted, 'event')} in {counted(tally.requests, 'request')}"]
     parts += [f"{number(tally.refused)} refused"] * bool(tally.refused)

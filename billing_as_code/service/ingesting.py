@@ -19,12 +19,14 @@ from billing_as_code.ingest.sent import Sent, nowhere, remembered
 from billing_as_code.model import Json
 from billing_as_code.service.session import Session
 
+_PAUSE = 10_000
 _TABLES = (".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is to be ingested: a file, else a pipe (`stream`), else one `event`.
+    """What is to be ingested: the file at `path`, else a pipe (`stream`, of which `path` is the name), else one `event`
+    with `data` as JSON.
 
     `format` is guessed where None; `columns` are the `FIELD=COLUMN` of a CSV file. `type`, `subject` and `source` are
     for events that have none of their own, `time` as well ("now", or a time; None: each has its own).
@@ -33,6 +35,7 @@ class Feed:
     path: Path | None = None
     stream: IO[bytes] | None = None
     event: dict[str, Any] | None = None
+    data: str | None = None
     format: Literal["ndjson", "csv"] | None = None
     columns: tuple[str, ...] = ()
     type: str | None = None
@@ -43,6 +46,10 @@ class Feed:
     @property
     def name(self) -> str:
         return str(self.path) if self.path is not None else "stdin" if self.stream is not None else ""
+
+    @property
+    def is_file(self) -> bool:
+        return self.stream is None and self.event is None
 
     @property
     def is_table(self) -> bool:
@@ -76,17 +83,19 @@ def ingest(
         raise UsageError("--map is for CSV: say --format csv where the file's name does not end in .csv")
     time = instant(feed.time) if feed.time is not None else NOW if feed.event is not None else None
     defaults = Defaults(feed.type, feed.subject, feed.source or SOURCE, time)
-    _opened(feed).close()
+    if feed.is_file:
+        _opened(feed).close()  # what is not there is told before anything is asked
     watch = Watch(known.meters(session.client))
     with _remembered(session, feed, again=again, dry_run=dry_run) as sent:
-        run = _Run(feed, lambda: Checker(defaults, session.now, live=feed.path is None), sent, watch, tally, refused)
+        run = _Run(feed, lambda: Checker(defaults, session.now, live=not feed.is_file), sent, watch, tally, refused)
         if strict and run.is_wrong():
             return
         groups = batches(run.events(), batch)
         if dry_run:
             for group in groups:
                 tally.accepted += len(group)
-                tally.requests += 1
+                tally.requests += bool(group)
+                yield
         else:
             for refusals in Sender(session.client, session.environment.wide, sent, tally).send(groups):
                 for refusal in refusals:
@@ -98,14 +107,16 @@ def ingest(
 
 def _remembered(session: Session, feed: Feed, *, again: bool, dry_run: bool) -> AbstractContextManager[Sent]:
     """What was accepted of the feed before. A pipe is another one each time, so nothing is remembered of it."""
-    if feed.path is None or (again and dry_run):
+    if not feed.is_file or feed.path is None or (again and dry_run):
         return nullcontext(nowhere())
     return remembered(session.config.state / "ingest", feed.path, session.target.url, again=again)
 
 
 def _opened(feed: Feed) -> IO[bytes]:
+    if feed.stream is not None:
+        return feed.stream
     if feed.path is None:
-        return feed.stream if feed.stream is not None else BytesIO()
+        return BytesIO()
     try:
         return feed.path.open("rb")
     except OSError as error:
@@ -133,23 +144,28 @@ class _Run:
             pass
         return self._tally.refused > 0
 
-    def events(self) -> Iterator[Event]:
-        """The events to be sent."""
+    def events(self) -> Iterator[Event | None]:
+        """The events to be sent; None now and then where there are none for long."""
         for event in self._fresh():
+            if event is None:
+                yield None
+                continue
             if self._tally.first is None:
                 self._tally.first = event.body
             self._tally.last_id = event.id
             self._watch.see(event)
             yield event
 
-    def _fresh(self) -> Iterator[Event]:
-        """The events that are neither wrong nor accepted before."""
+    def _fresh(self) -> Iterator[Event | None]:
+        """The events that are neither wrong nor accepted before, and None every ten thousand lines."""
         checker, tally = self._checker(), self._tally
         tally.already = 0
         contiguous = True
         with _opened(self._feed) as stream:
             for line, found in _found(self._feed, stream):
                 tally.line = line
+                if line % _PAUSE == 0:
+                    yield None
                 event = found if isinstance(found, Refusal) else checker.check(line, found)
                 if event is None:
                     tally.repeated = checker.repeated
@@ -172,12 +188,21 @@ class _Run:
             return event
         if before == event.content:
             return None
-        said = f"id {event.id!r} was accepted before with other content, and OpenMeter keeps the first"
+        said = f"id {event.id[:60]!r} was accepted before with other content, and OpenMeter keeps the first"
         return Refusal(event.line, said, "give it another id")
 
 
 def _found(feed: Feed, stream: IO[bytes]) -> Iterator[tuple[int, Json | Refusal]]:
     """What stands on each line, or why that cannot be known."""
     if feed.event is not None:
-        return iter([(0, feed.event)])
+        return iter([(0, _with_data(feed.event, feed.data))])
     return sources.table(stream, feed.name, feed.columns) if feed.is_table else sources.ndjson(stream)
+
+
+def _with_data(event: dict[str, Any], data: str | None) -> Json:
+    if data is None:
+        return event
+    try:
+        return {**event, "data": sources.parse(data)}
+    except sources.NotJson as error:
+        return Refusal(0, f"--data {error}", 'such as {"tokens": 5}')
