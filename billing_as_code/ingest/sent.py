@@ -55,14 +55,22 @@ def nowhere() -> Sent:
     return Sent(Fingerprints())
 
 
+def looked_up(folder: Path, source: Path, target: str) -> Sent:
+    """What is remembered of a file on a target, for a look: nothing is kept, and nobody is kept out."""
+    path = _journal(folder, source, target)
+    if not path.exists():
+        return nowhere()
+    with path.open(encoding="ascii", errors="replace") as file:
+        return Sent(_read(file)[0])
+
+
 @contextmanager
 def remembered(folder: Path, source: Path, target: str, *, again: bool = False) -> Iterator[Sent]:
     """What is remembered of a file on a target, open for more; forgotten first where `again`.
 
     Raises Refused where another process sends the same file, UsageError where the folder cannot be written.
     """
-    name = blake2b(f"{source.resolve()}\0{target}".encode(errors="surrogateescape"), digest_size=8).hexdigest()
-    path = folder / f"{_plain(source.name)}-{name}.jsonl"
+    path = _journal(folder, source, target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="ascii", errors="replace")
@@ -78,15 +86,23 @@ def remembered(folder: Path, source: Path, target: str, *, again: bool = False) 
         if file.tell() == 0:
             file.write(json.dumps({"file": str(source), "target": target}) + "\n")
             file.flush()
-        yield Sent(_read(file), file)
+        known, is_torn = _read(file)
+        if is_torn:  # the torn line must not swallow the next one
+            file.write("\n")
+        yield Sent(known, file)
+
+
+def _journal(folder: Path, source: Path, target: str) -> Path:
+    name = blake2b(f"{source.resolve()}\0{target}".encode(errors="surrogateescape"), digest_size=8).hexdigest()
+    return folder / f"{_plain(source.name)}-{name}.jsonl"
 
 
 def _plain(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:60]
 
 
-def _read(file: IO[str]) -> Fingerprints:
-    """What a journal holds; the file is left at its end, ready for a line."""
+def _read(file: IO[str]) -> tuple[Fingerprints, bool]:
+    """What a journal holds, and whether its last line is torn."""
     size = os.fstat(file.fileno()).st_size
     known = Fingerprints(size // (_ENTRY * 4 // 3))
     file.seek(0)
@@ -99,6 +115,4 @@ def _read(file: IO[str]) -> Fingerprints:
             continue  # torn by a kill
         for at in range(0, len(pairs) - 1, 2):
             known.put(pairs[at], pairs[at + 1])
-    if not line.endswith("\n"):
-        file.write("\n")
-    return known
+    return known, not line.endswith("\n")

@@ -15,7 +15,7 @@ from billing_as_code.ingest.checking import NOW, SOURCE, Checker, Defaults, inst
 from billing_as_code.ingest.counting import Watch
 from billing_as_code.ingest.events import Event, Refusal, Tally
 from billing_as_code.ingest.sending import Sender, batches
-from billing_as_code.ingest.sent import Sent, nowhere, remembered
+from billing_as_code.ingest.sent import Sent, looked_up, nowhere, remembered
 from billing_as_code.model import Json
 from billing_as_code.service.session import Session
 
@@ -109,7 +109,8 @@ def _remembered(session: Session, feed: Feed, *, again: bool, dry_run: bool) -> 
     """What was accepted of the feed before. A pipe is another one each time, so nothing is remembered of it."""
     if not feed.is_file or feed.path is None or (again and dry_run):
         return nullcontext(nowhere())
-    return remembered(session.config.state / "ingest", feed.path, session.target.url, again=again)
+    where = (session.config.state / "ingest", feed.path, session.target.url)
+    return nullcontext(looked_up(*where)) if dry_run else remembered(*where, again=again)
 
 
 def _opened(feed: Feed) -> IO[bytes]:
