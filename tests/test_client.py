@@ -287,3 +287,21 @@ def test_a_read_sends_no_body_and_no_content_type() -> None:
     network.client.get("/x")
     assert network.requests[0].content == b""
     assert "content-type" not in network.requests[0].headers
+
+
+# -- what may be sent twice -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", [*LOST, *NEVER_SENT, lambda: answer(429), lambda: answer(500), lambda: answer(503)])
+def test_what_may_be_sent_twice_is_repeated_whatever_became_of_it(act: Callable[[], Act]) -> None:
+    network = Network(act(), act(), httpx.Response(204))
+    network.client.deliver("/x", b"[{}]", "application/cloudevents-batch+json")
+    sent = [(r.method, r.content, r.headers["content-type"]) for r in network.requests]
+    assert sent == [("POST", b"[{}]", "application/cloudevents-batch+json")] * 3
+
+
+def test_what_may_be_sent_twice_is_not_repeated_once_it_is_clearly_refused() -> None:
+    network = Network(answer(400, {"detail": "no"}))
+    with pytest.raises(ApiError, match="400 no"):
+        network.client.deliver("/x", b"[{}]", "application/json")
+    assert len(network.requests) == 1
