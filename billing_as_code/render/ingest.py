@@ -12,7 +12,7 @@ from billing_as_code.render.values import counted, number
 
 def refusal(file: str, refusal: Refusal) -> str:
     """A line that is not sent: `usage.ndjson:3: what is wrong (what would be right)`."""
-    place = f"{file}:{refusal.line}: " if refusal.line else ""
+    place = f"{visible(file)}:{refusal.line}: " if refusal.line else ""
     return f"error: {place}{visible(str(refusal))}"
 
 
