@@ -177,6 +177,8 @@ def test_what_was_sent_is_sent_once_more_where_it_is_asked_for(metered: Workspac
     file = metered.write("usage.ndjson", ndjson([prompt(5)]))
     send(metered, file)
     assert counts(send(metered, file, again=True)[0]) == (1, 0, 0)
+    [kept] = (metered.root / ".bac" / "ingest").iterdir()
+    assert [list(json.loads(line)) for line in kept.read_text().splitlines()] == [["file", "target"], ["line", "sent"]]
     assert counts(send(metered, file)[0]) == (0, 0, 1)
 
 
@@ -435,6 +437,16 @@ def test_a_token_that_may_only_send_events_sends_them(metered: Workspace) -> Non
     assert (counts(tally), tally.warnings) == ((1, 0, 0), [])
 
 
+def test_customers_that_cannot_be_read_are_no_failure_of_what_was_accepted(metered: Workspace) -> None:
+    metered.faults({"path": "/api/v1/customers", "status": 500, "body": {"title": "Internal Server Error"}})
+    tally, _ = send(metered, metered.write("usage.ndjson", ndjson([prompt(1)])))
+    reason = "GET /api/v1/customers: 500 Internal Server Error"
+    assert (counts(tally), warned(tally)) == (
+        (1, 0, 0),
+        [(1, f"no subject was compared with the customers: {reason}")],
+    )
+
+
 def test_of_many_names_the_most_frequent_are_told(metered: Workspace) -> None:
     lines = [prompt(1, subject=f"s{n}") for n in range(15) for _ in range(n + 1)]
     tally, _ = send(metered, metered.write("usage.ndjson", ndjson(lines)))
@@ -508,31 +520,31 @@ def test_columns_by_their_names_need_no_map(metered: Workspace) -> None:
     assert [(e["id"], e["subject"], e["data"]) for e in sent] == [("x", "acme-eu", {"tokens": 1, "a": {"b": 2}})]
 
 
-@pytest.mark.parametrize(
-    ("cell", "value"),
-    [
-        ("12", 12),
-        ("-3", -3),
-        ("0.1", 0.1),
-        ("1.50", 1.5),
-        ("1e3", 1000.0),
-        ("9007199254740992", 9007199254740992),
-        ("9007199254740993", "9007199254740993"),
-        ("12345678901234567890", "12345678901234567890"),
-        ("0.1000000000000000055511", "0.1000000000000000055511"),
-        ("1e999", "1e999"),
-        ("007", "007"),
-        ("+5", "+5"),
-        ("NaN", "NaN"),
-        ("١٢", "١٢"),
-        (" 5", " 5"),
-        ("true", "true"),
-    ],
-)
-def test_a_cell_is_a_number_where_openmeter_keeps_every_digit(metered: Workspace, cell: str, value: Any) -> None:
-    sent, _ = table(metered, f"x,y\n{cell},{cell}\n", columns=("data.x=x", "data.y:text=y"))
-    assert [e["data"] for e in sent] == [{"x": value, "y": cell}]
-    assert type(sent[0]["data"]["x"]) is type(value)
+CELLS: list[tuple[str, Any]] = [
+    ("12", 12),
+    ("-3", -3),
+    ("0.1", 0.1),
+    ("1.50", 1.5),
+    ("1e3", 1000.0),
+    ("9007199254740992", 9007199254740992),
+    ("9007199254740993", "9007199254740993"),
+    ("12345678901234567890", "12345678901234567890"),
+    ("0.1000000000000000055511", "0.1000000000000000055511"),
+    ("1e999", "1e999"),
+    ("007", "007"),
+    ("+5", "+5"),
+    ("NaN", "NaN"),
+    ("١٢", "١٢"),
+    (" 5", " 5"),
+    ("true", "true"),
+]
+
+
+def test_a_cell_is_a_number_where_openmeter_keeps_every_digit(metered: Workspace) -> None:
+    rows = "".join(f"{cell},{cell}\n" for cell, _ in CELLS)
+    sent, _ = table(metered, f"x,y\n{rows}", columns=("data.x=x", "data.y:text=y"))
+    assert [e["data"] for e in sent] == [{"x": value, "y": cell} for cell, value in CELLS]
+    assert [type(e["data"]["x"]) for e in sent] == [type(value) for _, value in CELLS]
 
 
 def test_rows_are_told_by_the_line_that_they_start_on(metered: Workspace) -> None:

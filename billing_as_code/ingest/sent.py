@@ -83,7 +83,7 @@ def remembered(folder: Path, source: Path, target: str, *, again: bool = False) 
             raise Refused(f"another bac ingest is sending {source}. Wait until it has finished") from error
         if again:
             file.truncate(0)
-        if file.tell() == 0:
+        if os.fstat(file.fileno()).st_size == 0:
             file.write(json.dumps({"file": str(source), "target": target}) + "\n")
             file.flush()
         known, is_torn = _read(file)

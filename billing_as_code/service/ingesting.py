@@ -9,11 +9,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from billing_as_code.errors import UsageError
+from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.ingest import known, sources
 from billing_as_code.ingest.checking import NOW, SOURCE, Checker, Defaults, instant
 from billing_as_code.ingest.counting import Watch
-from billing_as_code.ingest.events import Event, Refusal, Tally
+from billing_as_code.ingest.events import Event, Refusal, Tally, Warned
 from billing_as_code.ingest.sending import Sender, batches
 from billing_as_code.ingest.sent import Sent, looked_up, nowhere, remembered
 from billing_as_code.model import Json
@@ -76,15 +76,8 @@ def ingest(
     Raises UsageError, ApiError, and Refused where the same file is being sent already.
     """
     if strict and feed.stream is not None:
-        raise UsageError(
-            "--strict looks at all lines before it sends one, and a pipe can be read only once: give a file"
-        )
-    if feed.columns and not feed.is_table:
-        raise UsageError("--map is for CSV: say --format csv where the file's name does not end in .csv")
-    time = instant(feed.time) if feed.time is not None else NOW if feed.event is not None else None
-    defaults = Defaults(feed.type, feed.subject, feed.source or SOURCE, time)
-    if feed.is_file:
-        _opened(feed).close()  # what is not there is told before anything is asked
+        raise UsageError("--strict looks at all lines before it sends one, and a pipe is read only once: give a file")
+    defaults = _defaults(feed)
     watch = Watch(known.meters(session.client))
     with _remembered(session, feed, again=again, dry_run=dry_run) as sent:
         run = _Run(feed, lambda: Checker(defaults, session.now, live=not feed.is_file), sent, watch, tally, refused)
@@ -101,8 +94,28 @@ def ingest(
                 for refusal in refusals:
                     refused(refusal)
                 yield
-    customers = known.subjects(session.client) if watch.subjects else None
-    tally.warnings += watch.warnings(customers)
+    tally.warnings += _warnings(session, watch)
+
+
+def _defaults(feed: Feed) -> Defaults:
+    """What holds for all events of a feed. Raises UsageError where it cannot be read as it says."""
+    if feed.columns and not feed.is_table:
+        raise UsageError("--map is for CSV: say --format csv where the file's name does not end in .csv")
+    if feed.is_file:
+        _opened(feed).close()
+    time = instant(feed.time) if feed.time is not None else NOW if feed.event is not None else None
+    return Defaults(feed.type, feed.subject, feed.source or SOURCE, time)
+
+
+def _warnings(session: Session, watch: Watch) -> Iterator[Warned]:
+    """What is to be told of the events, which have been accepted by now: nothing that fails here is a failure."""
+    customers = None
+    if watch.subjects:
+        try:
+            customers = known.subjects(session.client)
+        except ApiError as error:
+            yield Warned(f"no subject was compared with the customers: {error}", sum(watch.subjects.values()))
+    yield from watch.warnings(customers)
 
 
 def _remembered(session: Session, feed: Feed, *, again: bool, dry_run: bool) -> AbstractContextManager[Sent]:
