@@ -15,7 +15,7 @@ from wire import FAULT
 from workspace import Workspace
 
 from billing_as_code import service
-from billing_as_code.errors import ApiError, Refused, UsageError
+from billing_as_code.errors import ApiError, BacError, Refused, UsageError
 from billing_as_code.service import Feed, Refusal, Tally
 
 PATH = "/api/v1/events"
@@ -323,6 +323,23 @@ def test_a_run_that_is_stopped_lets_finish_what_is_under_way_and_counts_it(meter
     assert counts(send(metered, file)[0]) == (100 - tally.accepted, 0, tally.accepted)
 
 
+def test_where_nothing_can_be_remembered_nothing_is_sent(metered: Workspace) -> None:
+    file = metered.write("usage.ndjson", ndjson([prompt(1)]))
+    send(metered, file)
+    [kept] = (metered.root / ".bac" / "ingest").iterdir()
+    kept.unlink()
+    kept.symlink_to("/dev/full")
+    metered.forget()
+    with pytest.raises(BacError, match=r"No space left on device\. Nothing would tell what was accepted"):
+        send(metered, file)
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("")
+    with pytest.raises(UsageError, match="bac ingest keeps there what was accepted"):
+        send(metered, file)
+    assert posted(metered) == []
+
+
 # -- what OpenMeter refuses -------------------------------------------------------------------------------------------
 
 
@@ -548,15 +565,16 @@ def test_a_cell_is_a_number_where_openmeter_keeps_every_digit(metered: Workspace
 
 
 def test_rows_are_told_by_the_line_that_they_start_on(metered: Workspace) -> None:
-    text = b'a,b\n1,"x\ny"\n1\n1,2,3\n\n1,\xff\n1,"x" y\n2,2\n'
+    text = b'a,b\n1,"x\ny"\n1\n1,2,3\n\n1,\xff\n1,"x" y\n2,2\n1,' + b"x" * 1_000_000 + b"\n3,3\n"
     sent, refused = table(metered, text)
-    assert [e["data"] for e in sent] == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": 2}]
+    assert [e["data"] for e in sent] == [{"a": 1, "b": "x\ny"}, {"a": 2, "b": 2}, {"a": 3, "b": 3}]
     quotes = '(a cell with a delimiter, a quote or a line break in it is written as "...")'
     assert refused == [
         f"4: has 1 cell where the header has 2 {quotes}",
         f"5: has 3 cells where the header has 2 {quotes}",
         "7: is no UTF-8 (save the file as UTF-8)",
         f"8: is no CSV: ',' expected after '\"' {quotes}",
+        "10: is longer than 1,000,000 bytes (OpenMeter takes no larger event)",
     ]
 
 

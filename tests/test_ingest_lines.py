@@ -60,6 +60,7 @@ def line(**changes: Any) -> str:
         (b'{"type": "\xff"}', "is no UTF-8 (save the file as UTF-8)"),
         ("[" * 100_000, "is nested too deep"),
         (f'{{"data": {{"a": 1{"0" * 5000}}}}}', "holds a number that is beyond what OpenMeter can hold"),
+        (line(data={"a": [1, {"b": 10**400}]}), "data holds a number that is beyond what OpenMeter can hold"),
         (line(data={"a": 10**400}), "data holds a number that is beyond what OpenMeter can hold (at most 1.7e308"),
         (
             '{"type": "t", "subject": "s", "time": 1795240800, "data": {"a": 1e999}}',
@@ -141,6 +142,14 @@ def test_what_is_long_empty_or_ends_oddly_does_not_disturb_the_lines_after_it() 
     assert long == Refusal(4, "is longer than 1,000,000 bytes", "OpenMeter takes no larger event")
     assert isinstance(last, Event)
     assert (first.line, last.line, last.id) == (1, 5, "last")
+
+
+def test_a_deeper_null_and_a_text_of_many_digits_are_openmeters_to_take() -> None:
+    """It does: recording events_bad_fields."""
+    data = {"tags": ["a", None], "more": {"none": None}, "digits": "1" * 400, "half": [0.5, True]}
+    event = only(line(data=data))
+    assert isinstance(event, Event)
+    assert json.loads(event.body)["data"] == data
 
 
 # -- ids --------------------------------------------------------------------------------------------------------------

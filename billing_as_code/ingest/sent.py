@@ -7,6 +7,7 @@ ignored. It holds hashes of events, never what they say.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,12 +16,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from billing_as_code.errors import BacError, Refused, UsageError
 from billing_as_code.ingest.events import Event
 from billing_as_code.ingest.fingerprints import Fingerprints
+from billing_as_code.model import Json
 
 _ENTRY = 16
 """Bytes of an event: the fingerprints of its id and of its content."""
@@ -29,7 +31,7 @@ _ENTRY = 16
 class Sent:
     """The events that were accepted before, and those of this run."""
 
-    def __init__(self, known: Fingerprints, file: IO[str] | None = None) -> None:
+    def __init__(self, known: Fingerprints, file: FileIO | None = None) -> None:
         self._known, self._file = known, file
 
     def content(self, event: Event) -> int | None:
@@ -41,13 +43,7 @@ class Sent:
         if self._file is None:
             return
         pairs = array("Q", (number for event in events for number in (event.key, event.content)))
-        entry = {"line": events[-1].line, "sent": b64encode(pairs.tobytes()).decode()}
-        try:
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
-        except OSError as error:
-            said = f"{self._file.name}: {error.strerror}"
-            raise BacError(f"{said}. Nothing would tell what was accepted, so no more is sent") from error
+        _add(self._file, {"line": events[-1].line, "sent": b64encode(pairs.tobytes()).decode()})
 
 
 def nowhere() -> Sent:
@@ -58,22 +54,19 @@ def nowhere() -> Sent:
 def looked_up(folder: Path, source: Path, target: str) -> Sent:
     """What is remembered of a file on a target, for a look: nothing is kept, and nobody is kept out."""
     path = _journal(folder, source, target)
-    if not path.exists():
-        return nowhere()
-    with path.open(encoding="ascii", errors="replace") as file:
-        return Sent(_read(file)[0])
+    return Sent(_read(path)[0]) if path.exists() else nowhere()
 
 
 @contextmanager
 def remembered(folder: Path, source: Path, target: str, *, again: bool = False) -> Iterator[Sent]:
     """What is remembered of a file on a target, open for more; forgotten first where `again`.
 
-    Raises Refused where another process sends the same file, UsageError where the folder cannot be written.
+    Raises Refused where another process sends the same file, BacError where nothing can be written there.
     """
     path = _journal(folder, source, target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="ascii", errors="replace")
+        file = path.open("ab", buffering=0)  # a line is there once it is written, whatever becomes of us
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}. bac ingest keeps there what was accepted") from error
     with file:
@@ -84,12 +77,22 @@ def remembered(folder: Path, source: Path, target: str, *, again: bool = False) 
         if again:
             file.truncate(0)
         if os.fstat(file.fileno()).st_size == 0:
-            file.write(json.dumps({"file": str(source), "target": target}) + "\n")
-            file.flush()
-        known, is_torn = _read(file)
+            _add(file, {"file": str(source), "target": target})
+        known, is_torn = _read(path)
         if is_torn:  # the torn line must not swallow the next one
-            file.write("\n")
+            file.write(b"\n")
         yield Sent(known, file)
+
+
+def _add(file: FileIO, entry: dict[str, Json]) -> None:
+    line = json.dumps(entry).encode() + b"\n"
+    try:
+        if file.write(line) == len(line):
+            return
+        reason = os.strerror(errno.ENOSPC)
+    except OSError as error:
+        reason = str(error.strerror)
+    raise BacError(f"{file.name!s}: {reason}. Nothing would tell what was accepted, so no more is sent")
 
 
 def _journal(folder: Path, source: Path, target: str) -> Path:
@@ -101,18 +104,16 @@ def _plain(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:60]
 
 
-def _read(file: IO[str]) -> tuple[Fingerprints, bool]:
+def _read(path: Path) -> tuple[Fingerprints, bool]:
     """What a journal holds, and whether its last line is torn."""
-    size = os.fstat(file.fileno()).st_size
-    known = Fingerprints(size // (_ENTRY * 4 // 3))
-    file.seek(0)
-    line = "\n"
-    for line in file:
-        try:
-            entry = json.loads(line)
-            pairs = array("Q", b64decode(entry.get("sent", ""), validate=True))
-        except (ValueError, AttributeError, TypeError):
-            continue  # torn by a kill
-        for at in range(0, len(pairs) - 1, 2):
-            known.put(pairs[at], pairs[at + 1])
-    return known, not line.endswith("\n")
+    known = Fingerprints(path.stat().st_size // (_ENTRY * 4 // 3))
+    line = b"\n"
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                pairs = array("Q", b64decode(json.loads(line).get("sent", ""), validate=True))
+            except (ValueError, AttributeError, TypeError):
+                continue  # torn by a kill
+            for at in range(0, len(pairs) - 1, 2):
+                known.put(pairs[at], pairs[at + 1])
+    return known, not line.endswith(b"\n")
