@@ -33,7 +33,8 @@ class Counting(httpx.BaseTransport):
         if request.method == "GET" or request.url.path.startswith("/_dev/"):
             return self._inner.handle_request(request)
         path = request.url.path
-        lane = "narrow" if path.endswith(("/entitlements", "/override")) else "wide"
+        deletes = request.method == "DELETE" and "/entitlements/" in path
+        lane = "narrow" if deletes or path.endswith(("/entitlements", "/override")) else "wide"
         with self._changed:
             self.now[lane] += 1
             self.peak[lane] = max(self.peak[lane], self.now[lane])
@@ -91,6 +92,20 @@ def test_as_many_writes_run_at_once_as_the_lanes_are_wide_and_no_more(
     counting.meet = {"wide": Barrier(wide), "narrow": Barrier(narrow)}
     assert ws.apply()[1].whole
     assert counting.peak == {"wide": wide, "narrow": narrow}
+
+
+def test_metered_entitlements_are_deleted_two_at_a_time(ws: Workspace, counting: Counting) -> None:
+    """Each such delete takes two of OpenMeter's database connections; eight at once stopped a real one."""
+    metered = {"calls": {"type": "metered", "usage_period": {"interval": "month"}}}
+    catalog = crowd(8) | {"meters": {"calls": {"aggregation": "count", "event_type": "call"}}}
+    catalog["features"]["calls"] = {"meter": "calls"}
+    ws.write("catalog/a.yaml", catalog | {"entitlements": dict.fromkeys(catalog["customers"], metered)})
+    ws.converge()
+    ws.write("catalog/a.yaml", catalog | {"entitlements": {}})
+    counting.settle()
+    counting.meet = {"narrow": Barrier(2)}
+    assert ws.apply()[1].whole
+    assert counting.peak == {"wide": 0, "narrow": 2}
 
 
 @pytest.mark.parametrize("fault", [{"status": 429, "headers": {"retry-after": "0"}}])

@@ -457,7 +457,7 @@ def test_one_that_left_the_catalog_is_deleted_with_its_grants(ws: Workspace) -> 
     assert change.before is not None
     own = (*path_of(change), change.before.id)
     assert (change.action, change.destroys) == ("delete", (("grants.acme.ai.welcome", "grant"),))
-    assert (change.reads, change.steps) == ((Read("now", own),), (Step("DELETE", own, gone=True),))
+    assert (change.reads, change.steps) == ((Read("now", own),), (Step("DELETE", own, lane="narrow", gone=True),))
 
 
 @pytest.mark.parametrize("gap", [False, True])

@@ -206,9 +206,9 @@ class EntitlementKind(Kind):
                 return replace(change, steps=(wire.create(self, after, context),))
             case "delete":
                 assert before is not None
-                own = (*wire.entitlements_path(before.address, context), before.id or "")
-                gone = Step("DELETE", own, gone=True)
-                return replace(change, reads=(Read("now", own),), destroys=lost(before), steps=(gone,))
+                path = wire.entitlements_path(before.address, context)
+                gone = wire.delete(path, before.id or "", metered=self.get(before.spec, "type") == "metered")
+                return replace(change, reads=(Read("now", gone.path),), destroys=lost(before), steps=(gone,))
             case _:
                 assert before is not None and after is not None
                 return Overriding(self, change, before, after, context).compile()

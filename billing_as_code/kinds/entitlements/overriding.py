@@ -159,7 +159,7 @@ class Overriding:
         if meter is None or self.context.actions.get(Address("meters", (meter,))) != "replace":
             return change
         if self.context.gap:
-            gone = Step("DELETE", (*self.path, self.before.id or ""), gone=True)
+            gone = wire.delete(self.path, self.before.id or "", metered=self.was_metered)
             again = wire.create(self.kind, self.after, self.context, change.steps[0].body)
             notes = (*change.notes, ("access_gap", ""))
             return replace(change, notes=notes, prepare=(gone,), steps=(again, *change.steps[1:]))

@@ -39,6 +39,11 @@ def create(kind: Kind, after: Resource, context: Context, content: Json = None) 
     return Step("POST", path, content, lane="narrow", saves=str(after.address), find=found)
 
 
+def delete(path: Path, entitlement: str, *, metered: bool) -> Step:
+    """DELETE one. A metered one takes two of the server's database connections, as a create does (measured)."""
+    return Step("DELETE", (*path, entitlement), lane="narrow" if metered else "wide", gone=True)
+
+
 def override(address: Address, path: Path, content: Json) -> Step:
     """PUT an override. v2 hides a boolean's labels, so what tells that it was done is a new id."""
     key = address.path[1]
