@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -19,12 +17,12 @@ import httpx
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from terminal import on_a_terminal
 
 from billing_as_code import schemas, service
 from billing_as_code.cli import main
 from billing_as_code.devserver import create_app
 from billing_as_code.devserver.server import make_quiet_server
-from billing_as_code.kinds import KINDS
 from billing_as_code.reader import read
 
 ROOT = Path(__file__).parent.parent
@@ -395,23 +393,6 @@ def test_a_held_difference_is_no_drift_and_replace_carries_it_out(project: Bac) 
     assert "Held" not in project("plan").stdout
 
 
-def on_a_terminal(answer: str, *args: str) -> tuple[str, int]:
-    """What `bac` shows on a terminal where somebody types an answer to its question, and its exit code."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ["TERM"] = "xterm"
-        os.execv(BAC[0], [*BAC, *args])
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux ends a terminal's output with an error
-        while part := os.read(terminal, 4096):
-            shown += part
-            if b"Type yes" in part:
-                os.write(terminal, f"{answer}\n".encode())
-    _, status = os.waitpid(child, 0)
-    os.close(terminal)
-    return shown.decode(), os.waitstatus_to_exitcode(status)
-
-
 def test_on_a_terminal_the_plan_is_shown_in_colour_and_yes_applies_it(project: Bac) -> None:
     shown, code = on_a_terminal("yes", "apply")
     assert code == 0, shown
@@ -440,7 +421,7 @@ def test_drift_is_exit_code_2_and_says_what_is_live(project: Bac) -> None:
     assert project("drift", "--format", "markdown", code=2).stdout.startswith("### bac drift: 0 to create, 1 to update")
 
 
-# -- validate, explain, schema, completion ----------------------------------------------------------------------------
+# -- validate, schema ----------------------------------------------------------------------------
 
 
 def test_validate_as_json_has_places(project: Bac) -> None:
@@ -457,19 +438,6 @@ def test_validate_as_json_has_places(project: Bac) -> None:
     assert problem["remedy"] == "did you mean `tokens_total`?"
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_explain_tells_every_field_of_a_kind(bac: Bac, kind: str) -> None:
-    text = bac("explain", kind).stdout
-    assert all(field.name in text for field in KINDS[kind].fields)
-    assert json.loads(bac("explain", kind, "--json").stdout)["type"] == "object"
-
-
-def test_explain_lists_kinds_and_knows_their_singular(bac: Bac) -> None:
-    assert all(f"\n{kind} " in "\n" + bac("explain").stdout for kind in KINDS)
-    assert "did you mean `grants`?" in bac("explain", "grant", code=1).stderr
-    assert "did you mean `features`?" in bac("explain", "featrues", code=1).stderr
-
-
 def test_schemas_are_written_and_checked(project: Bac) -> None:
     project("schema", "--check")
     edit("schemas/plan.schema.json", "bac", "bax")
@@ -481,31 +449,6 @@ def test_schemas_are_written_and_checked(project: Bac) -> None:
     project("schema", "--write")
     project("schema", "--check")
     project("schema", code=1)
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_name_bac(bac: Bac, shell: str) -> None:
-    assert "_BAC_COMPLETE" in bac("completion", shell).stdout
-
-
-def completions(words: str, last: str) -> list[str]:
-    environ = {**os.environ, "_BAC_COMPLETE": "bash_complete", "COMP_WORDS": f"{words} {last}"}
-    environ["COMP_CWORD"] = str(len(words.split()))
-    found = subprocess.run(BAC, env=environ, capture_output=True, text=True, check=False)
-    return [row.partition(",")[2] for row in found.stdout.splitlines() if row]
-
-
-def test_environments_addresses_and_kinds_are_completed(project: Bac) -> None:
-    assert completions("bac plan --env", "lo") == ["local"]
-    assert completions("bac plan --only", "entitlements.g") == [
-        "entitlements.globex.ai_tokens",
-        "entitlements.globex.sso",
-    ]
-    assert completions("bac explain", "gr") == ["grants"]
-
-
-def test_completion_is_silent_where_there_is_nothing_to_offer(bac: Bac) -> None:
-    assert completions("bac plan --env", "lo") == []
 
 
 # -- against a served OpenMeter ---------------------------------------------------------------------------------------

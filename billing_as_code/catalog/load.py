@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,17 @@ def load_all(root: Path, known_environments: Collection[str], kinds: Mapping[str
     return dict(zip(names, _load(root, names or [None], known_environments, kinds), strict=False))
 
 
+def addresses(
+    root: Path, environment: str | None, known_environments: Collection[str], kinds: Mapping[str, Kind] = KINDS
+) -> list[Address]:
+    """The addresses that stand in the catalog as one environment sees it, for completion: nothing is judged, so that it
+    is fast, and where files are wrong it is what can be read of them."""
+    try:
+        return list(_Loading(root, known_environments, kinds, Problems()).entries(environment)[0])
+    except (EnoughError, TooLargeError):
+        return []
+
+
 def _load(
     root: Path, environments: Iterable[str | None], known: Collection[str], kinds: Mapping[str, Kind]
 ) -> list[Catalog]:
@@ -80,7 +92,6 @@ class _Loading:
     def __init__(self, root: Path, known: Collection[str], kinds: Mapping[str, Kind], problems: Problems) -> None:
         self._kinds = kinds
         self._problems = problems
-        self._judges = {name: Judge(kind) for name, kind in kinds.items()}
         self._judged: dict[Address, tuple[Any, Spec | None]] = {}
         self._bytes = 0
         self._is_whole = True
@@ -96,18 +107,28 @@ class _Loading:
                 remedy = Spelling(known).remedy(name) or "bac.yaml names the environments"
                 self._problems.extend([Problem(file, 0, 0, "", "is the folder of no known environment", remedy)])
 
-    def environment(self, name: str | None) -> Catalog:
+    @cached_property
+    def _judges(self) -> dict[str, Judge]:
+        return {name: Judge(kind) for name, kind in self._kinds.items()}
+
+    def entries(self, name: str | None) -> tuple[dict[Address, Entry], list[str]]:
+        """What stands in the files for an environment, not judged; and the files of its own."""
         over, over_files = self._layer(self._found.environments.get(name or "", []))
         templates = templates_of(self._base, over, self._problems)
         if not self._is_whole:
             # what the unread files say is not known, so nothing can be missed that only they may have
-            if not self._base.uses_templates:
-                self._resources(self._base.resources(templates))
-            return Catalog({}, ())
+            return (self._base.resources(templates) if not self._base.uses_templates else {}), over_files
         entries = self._base.resources(templates)
         if over_files:
             upper = over.resources(templates, is_overlay=True)
             entries = overlay(entries, upper, self._kinds, self._problems)
+        return entries, over_files
+
+    def environment(self, name: str | None) -> Catalog:
+        entries, over_files = self.entries(name)
+        if not self._is_whole:
+            self._resources(entries)
+            return Catalog({}, ())
         desired = self._resources(entries)
         self._check(desired, entries)
         return Catalog(desired, (*self._base_files, *over_files), entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 if TYPE_CHECKING:
     from billing_as_code.config import Config, Environment
@@ -30,13 +31,13 @@ def _environments(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def _addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     try:
-        from billing_as_code import service
+        from billing_as_code import catalog
 
         config = configuration()
         name = chosen(config, ctx.params.get("env")).name
-        known = [str(address) for catalog in service.validate(config, name) for address in catalog.desired]
+        known = [str(address) for address in catalog.addresses(config.catalog, name, config.environments)]
     except Exception:
         return []
     return [CompletionItem(address) for address in known if address.startswith(incomplete)]
@@ -46,7 +47,27 @@ def _sections_and_addresses(ctx: click.Context, param: click.Parameter, incomple
     from billing_as_code.kinds import KINDS
 
     sections = [CompletionItem(name) for name in KINDS if name.startswith(incomplete)]
-    return sections + _addresses(ctx, param, incomplete)
+    return sections + addresses(ctx, param, incomplete)
+
+
+class EscapingBash(BashComplete):
+    """bash puts what it is offered into the line as it is, so that an address with a quoted part must be escaped; zsh
+    and fish do that themselves."""
+
+    def format_completion(self, item: CompletionItem) -> str:
+        words, at = os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"])
+        match words[at][:1] if at < len(words) else "":
+            case "'":
+                value = item.value
+            case '"':
+                value = re.sub(r'([\\"$`])', r"\\\1", item.value)
+            case _:
+                value = re.sub(r"([^\w.+-])", r"\\\1", item.value)
+        # the script's `read` takes one of two backslashes
+        return f"{item.type},{value}".replace("\\", "\\\\")
+
+
+add_completion_class(EscapingBash)
 
 
 def examples(*commands: str) -> str:
@@ -86,7 +107,7 @@ def output_format(*formats: str) -> Callable[[Command], Command]:
 
 def address(command: Command) -> Command:
     """The one address that a command is about."""
-    return click.argument("address", metavar="ADDRESS", shell_complete=_addresses)(command)
+    return click.argument("address", metavar="ADDRESS", shell_complete=addresses)(command)
 
 
 def below(command: Command) -> Command:
@@ -106,14 +127,14 @@ def changing(command: Command) -> Command:
         "replaced",
         metavar="ADDRESS",
         multiple=True,
-        shell_complete=_addresses,
+        shell_complete=addresses,
         help="Replace this resource though nothing forces it, held differences included. Repeatable.",
     )(command)
     return click.option(
         "--only",
         metavar="ADDRESS",
         multiple=True,
-        shell_complete=_addresses,
+        shell_complete=addresses,
         help="Only this resource (or all below it) and what it depends on; prunes nothing. Repeatable.",
     )(command)
 

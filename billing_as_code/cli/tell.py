@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -11,42 +13,99 @@ from click.shell_completion import CompletionItem, get_completion_class
 from billing_as_code.cli import options
 from billing_as_code.errors import EXIT_ERROR, UsageError
 
+if TYPE_CHECKING:
+    from billing_as_code.kinds.base import Kind
+    from billing_as_code.kinds.explaining import Part
+
 SHELLS = ("bash", "zsh", "fish")
 
 
-def _kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _topics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Kinds and words; behind a kind and a dot, its fields."""
     from billing_as_code.kinds import KINDS
+    from billing_as_code.kinds.explaining import names
+    from billing_as_code.kinds.schema import WORDS
 
-    return [CompletionItem(name, help=kind.doc) for name, kind in KINDS.items() if name.startswith(incomplete)]
+    section, dot, _ = incomplete.partition(".")
+    if dot and section in KINDS:
+        return [
+            CompletionItem(f"{section}.{n}") for n in names(KINDS[section]) if f"{section}.{n}".startswith(incomplete)
+        ]
+    topics = {name: kind.doc for name, kind in KINDS.items()} | {name: word.doc for name, word in WORDS.items()}
+    return [CompletionItem(name, help=doc) for name, doc in topics.items() if name.startswith(incomplete)]
 
 
 @click.command(
-    short_help="Tell what a section of the catalog takes.",
-    epilog=options.examples("bac explain", "bac explain entitlements", "bac explain grants --json"),
+    short_help="Tell what the catalog takes.",
+    epilog=options.examples(
+        "bac explain",
+        "bac explain entitlements",
+        "bac explain entitlements.issue.amount",
+        "bac explain '$use'",
+        "bac explain grants.expiration --json",
+    ),
 )
-@click.argument("kind", required=False, shell_complete=_kinds)
-@click.option("--json", "as_json", is_flag=True, help="The kind's JSON Schema.")
-def explain(kind: str | None, as_json: bool) -> None:
-    """Tell what a section of the catalog takes: fields, defaults, and what OpenMeter cannot change."""
-    from billing_as_code.catalog.spelling import Spelling
+@click.argument("topic", metavar="[KIND[.FIELD]]", required=False, shell_complete=_topics)
+@click.option("--json", "as_json", is_flag=True, help="The JSON Schema of what may stand there.")
+def explain(topic: str | None, as_json: bool) -> None:
+    """Tell what the catalog takes: sections, their fields with types and defaults, and what OpenMeter cannot change.
+
+    Of a field also why, how much a change of it matters, and what OpenMeter calls it.
+    """
     from billing_as_code.kinds import KINDS
-    from billing_as_code.kinds.schema import resource_schema
+    from billing_as_code.kinds.schema import WORDS, resource_schema
     from billing_as_code.render import explain as rendered
 
-    if kind is None:
+    if topic is None:
         if as_json:
             raise UsageError(f"--json needs a kind: {', '.join(KINDS)}")
         options.stdout().lines(rendered.overview(KINDS))
         return
-    if kind not in KINDS:
-        by_singular = {k.singular: name for name, k in KINDS.items()}
-        meant = by_singular.get(kind)
-        remedy = f"did you mean `{meant}`?" if meant else Spelling(KINDS).remedy(kind) or f"one of {', '.join(KINDS)}"
-        raise UsageError(f"there is no kind {kind!r} ({remedy})")
-    if as_json:
-        options.stdout().text([json.dumps(resource_schema(KINDS[kind]), indent=2, ensure_ascii=False)])
+    section, _, path = topic.partition(".")
+    if topic in WORDS:
+        lines, schema = rendered.word(topic), WORDS[topic].schema
+    elif section not in KINDS:
+        remedy = _meant(section)
+        raise UsageError(f"there is no kind {section!r} ({remedy})")
+    elif not path:
+        lines, schema = rendered.kind(KINDS[section]), resource_schema(KINDS[section])
     else:
-        options.stdout().lines(rendered.kind(KINDS[kind]))
+        found = _part(KINDS[section], path)
+        lines, schema = rendered.part(found), found.schema
+    if as_json:
+        options.stdout().text([json.dumps(schema, indent=2, ensure_ascii=False)])
+    else:
+        options.stdout().lines(lines)
+
+
+def _meant(section: str) -> str:
+    from billing_as_code.catalog.spelling import Spelling
+    from billing_as_code.kinds import KINDS
+    from billing_as_code.kinds.schema import WORDS
+
+    by_singular = {kind.singular: name for name, kind in KINDS.items()}
+    if meant := by_singular.get(section):
+        return f"did you mean `{meant}`?"
+    return Spelling([*KINDS, *WORDS]).remedy(section) or f"one of {', '.join(KINDS)}"
+
+
+def _part(kind: Kind, path: str) -> Part:
+    """The part of a kind that a path names, also behind the keys of a resource. Raises UsageError."""
+    from billing_as_code.catalog.spelling import Spelling
+    from billing_as_code.kinds.explaining import names, part
+    from billing_as_code.model import Address
+
+    if found := part(kind, path):
+        return found
+    with suppress(ValueError):
+        behind_keys = Address.parse(f"{kind.name}.{path}").path[len(kind.keys) :]
+        if found := part(kind, ".".join(behind_keys)) if behind_keys else None:
+            return found
+    known = names(kind)
+    by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = Spelling(known).nearest(path) or by_last.get(Spelling(by_last).nearest(path.rpartition(".")[2]) or "")
+    remedy = f"did you mean `{kind.name}.{near}`?" if near else f"it has {', '.join(known)}"
+    raise UsageError(f"{kind.name} have no field {path!r} ({remedy})")
 
 
 @click.command(

@@ -107,10 +107,19 @@ class Kind(Table):
     """The kind whose resources this one lives and dies with; `part_wire` is where its wire form has that one's id."""
     part_wire: str = ""
     doc: str = ""
+    fixed_since: str = ""
+    """Why its fixed fields are."""
+    also_in: str = ""
+    """The API, besides the one that is written to, whose names people may know: v1 or v3."""
     extra_schema: tuple[tuple[str, Any], ...] = ()
     never_pruned: bool = False
 
     # -- the table, indexed ------------------------------------------------------------------------
+
+    @property
+    def api(self) -> str:
+        """The API that it is written to: v1, v2 or v3."""
+        return self.listings[0].path.split("/")[2]
 
     # -- live --------------------------------------------------------------------------------------
 

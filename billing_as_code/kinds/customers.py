@@ -177,7 +177,13 @@ def _access(answers: Answers) -> View:
 
 
 def _address_field(name: str, wire: str, **schema: Any) -> Field:
-    return Field(f"billing_address.{name}", {**f.TEXT, **schema}, f"billingAddress.{wire}", rank=SAFE)
+    return Field(
+        f"billing_address.{name}",
+        {**f.TEXT, **schema},
+        f"billingAddress.{wire}",
+        rank=SAFE,
+        also=f"billing_address.{name}",
+    )
 
 
 CUSTOMERS = CustomerKind(
@@ -187,9 +193,10 @@ CUSTOMERS = CustomerKind(
     key_schemas=(f.FREE_KEY,),
     listings=(V1Listing("/api/v1/customers", (("orderBy", "id"),)),),
     doc="Who is billed, and whose usage counts for them.",
+    also_in="v3",
     fields=(
-        Field("name", f.NAME, required=True, rank=SAFE, example="ACME Inc."),
-        Field("description", f.DESCRIPTION, rank=SAFE, example="Pilot since 2025"),
+        Field("name", f.NAME, required=True, rank=SAFE, example="ACME Inc.", also="name"),
+        Field("description", f.DESCRIPTION, rank=SAFE, example="Pilot since 2025", also="description"),
         Field(
             "subjects",
             SUBJECTS,
@@ -200,6 +207,7 @@ CUSTOMERS = CustomerKind(
             rank=_usage_moves,
             doc="Whose events count for this customer, besides its own key.",
             example=["acme", "acme-staging"],
+            also="usage_attribution.subject_keys",
         ),
         Field(
             "currency",
@@ -208,6 +216,7 @@ CUSTOMERS = CustomerKind(
             check=_real_currency,
             doc="Can be changed, never cleared.",
             example="USD",
+            also="currency",
         ),
         Field(
             "primary_email",
@@ -217,6 +226,7 @@ CUSTOMERS = CustomerKind(
             rank=SAFE,
             doc="Can be changed, never cleared.",
             example="billing@acme.example",
+            also="primary_email",
         ),
         _address_field("country", "country", pattern="^[A-Z]{2}$"),
         _address_field("state", "state"),
@@ -233,6 +243,7 @@ CUSTOMERS = CustomerKind(
             rank=SAFE,
             doc="Free labels.",
             example={"crm_id": "42"},
+            also="labels",
         ),
     ),
 )

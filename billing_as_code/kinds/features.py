@@ -279,6 +279,8 @@ FEATURES = FeatureKind(
     listings=(V3Listing("/api/v3/openmeter/features", (("sort", "key"),)),),
     labels_fixed=True,
     needed_by_dependents=False,
+    fixed_since="an update of a feature takes its unit_cost and nothing else; all else is archive and create again",
+    also_in="v1",
     doc="What is sold: usage of a meter, or a switch.",
     fields=(
         Field(
@@ -290,6 +292,7 @@ FEATURES = FeatureKind(
             rank=SAFE,
             doc="What people see; the key where left out.",
             example="AI tokens",
+            also="name",
         ),
         Field("description", f.DESCRIPTION, held=True, fixed=True, rank=SAFE, example="Tokens of all models"),
         Field(
@@ -302,6 +305,7 @@ FEATURES = FeatureKind(
             binds=True,
             doc="The key of the meter that counts it.",
             example="tokens_total",
+            also="meterSlug",
         ),
         Field(
             "filters",
@@ -311,6 +315,7 @@ FEATURES = FeatureKind(
             fixed=True,
             doc="Which events count: dimension to one of eq, neq, in, nin, contains, ncontains, exists, and, or.",
             example={"model": {"in": ["gpt-5", "gpt-5-mini"]}},
+            also="advancedMeterGroupByFilters",
         ),
         Field(
             "unit_cost",
@@ -319,6 +324,7 @@ FEATURES = FeatureKind(
             rank=COMMERCIAL,
             doc="What one unit costs you: a manual amount, or the price of a language model's tokens.",
             example={"type": "manual", "amount": "0.000002"},
+            also="unitCost",
         ),
         Field(
             "metadata",
@@ -331,6 +337,7 @@ FEATURES = FeatureKind(
             rank=SAFE,
             doc="Labels; OpenMeter restricts keys and values.",
             example={"tier": "core"},
+            also="metadata",
         ),
     ),
 )

@@ -69,6 +69,10 @@ class Field:
     """Canonical form is JSON text (see `canonical_json`)."""
     doc: str = ""
     example: Any = None
+    also: str = ""
+    """What the kind's other API (see `Kind.also_in`) calls it."""
+    why: str = ""
+    """Why OpenMeter does not change or clear it, where that is not what holds for its kind or its sort."""
 
 
 def always(cls: Class) -> Rank:

@@ -132,6 +132,8 @@ METERS = MeterKind(
     keys=("meter",),
     key_schemas=(f.KEY,),
     listings=(MeterListing("/api/v1/meters"),),
+    fixed_since="an update of a meter ignores it without a word: it says how events are counted",
+    also_in="v3",
     doc="How raw usage events become a number.",
     fields=(
         Field(
@@ -141,6 +143,7 @@ METERS = MeterKind(
             rank=SAFE,
             doc="What people see; the key where left out.",
             example="Tokens",
+            also="name",
         ),
         Field(
             "description",
@@ -148,7 +151,9 @@ METERS = MeterKind(
             absent=Absent.KEPT,
             rank=SAFE,
             doc="Can be set and changed, never cleared.",
+            why="an update that leaves it out keeps it, and takes no empty one",
             example="Prompt and completion tokens",
+            also="description",
         ),
         Field(
             "aggregation",
@@ -159,6 +164,7 @@ METERS = MeterKind(
             write=str.upper,
             doc="How values become one number.",
             example="sum",
+            also="aggregation",
         ),
         Field(
             "event_type",
@@ -168,6 +174,7 @@ METERS = MeterKind(
             fixed=True,
             doc="The CloudEvents type that is counted.",
             example="prompt",
+            also="event_type",
         ),
         Field(
             "value_property",
@@ -176,6 +183,7 @@ METERS = MeterKind(
             fixed=True,
             doc="JSONPath of the value in the event's data; not for count.",
             example="$.tokens",
+            also="value_property",
         ),
         Field(
             "dimensions",
@@ -185,6 +193,7 @@ METERS = MeterKind(
             canonical=dict,
             doc="What usage can be grouped and filtered by: name to JSONPath.",
             example={"model": "$.model"},
+            also="dimensions",
         ),
         Field(
             "events_from",
@@ -194,6 +203,7 @@ METERS = MeterKind(
             fixed=True,
             doc="Events before this instant do not count.",
             example="2026-01-01T00:00:00Z",
+            also="events_from",
         ),
         Field(
             "metadata",
@@ -203,6 +213,7 @@ METERS = MeterKind(
             rank=SAFE,
             doc="Free labels.",
             example={"team": "platform"},
+            also="labels",
         ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from billing_as_code.kinds.base import LABEL_PREFIX, Field, Kind, Schema
 
@@ -16,6 +17,48 @@ _USE = {
     "description": "Templates to merge in here, from left to right.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
+
+
+class Word(NamedTuple):
+    """What stands in a catalog besides fields: what it may be, what it does, and an example in YAML."""
+
+    schema: Schema
+    doc: str
+    example: str
+
+
+_TEMPLATE: Schema = {
+    "type": ["object", "null"],
+    "additionalProperties": {"type": "object"},
+    "description": f"Maps with a name, for `{USE}`.",
+}
+WORDS: Mapping[str, Word] = {
+    PROTECT_FIELD: Word(
+        _PROTECT,
+        "A plan that would delete or replace the resource is refused. It is a label on the resource too, so it holds "
+        "when the resource has left the catalog.",
+        "meters:\n  calls: {aggregation: count, event_type: call, protect: true}",
+    ),
+    EXTERNAL_FIELD: Word(
+        {"type": ["boolean", "null"], "description": _NOT_EXTERNAL["description"]},
+        "Another hand manages the resource: it may be referred to, nothing else is said of it, it is never changed, "
+        "and its absence is an error.",
+        "customers:\n  acme: {external: true}",
+    ),
+    USE: Word(
+        _USE,
+        "Templates to be merged into the map that it stands in, from left to right, before anything else looks; what "
+        "stands beside it is laid over them. Any map of a section may use some, and a template other templates.",
+        "entitlements:\n  acme:\n    $use: [enterprise]\n    seats: {type: static, config: {max: 250}}",
+    ),
+    TEMPLATES: Word(
+        _TEMPLATE,
+        f"A section of maps with a name, for `{USE}`. A template is written as the map that it is merged into; an "
+        "environment's overlay may change it.",
+        "templates:\n  enterprise:\n    sso: {type: boolean}\n    seats: {type: static, config: {max: 100}}",
+    ),
+}
+"""What any catalog may say, whatever the kinds are."""
 
 
 def field_schema(field: Field) -> Schema:
@@ -197,12 +240,10 @@ def _section(resource: Schema, partial: Schema, kind: Kind) -> Schema:
 
 
 def _file(title: str, sections: Mapping[str, Schema]) -> Schema:
-    templates = {"type": ["object", "null"], "additionalProperties": {"type": "object"}}
-    templates["description"] = f"Maps with a name, for `{USE}`."
     return {
         "$schema": DIALECT,
         "title": title,
         "type": ["object", "null"],
-        "properties": {**sections, TEMPLATES: templates},
+        "properties": {**sections, TEMPLATES: _TEMPLATE},
         "additionalProperties": False,
     }

@@ -272,6 +272,7 @@ ENTITLEMENTS = EntitlementKind(
     create_class=Class.COMMERCIAL,
     replace_class=Class.SAFE,
     labels_fixed=True,
+    fixed_since="OpenMeter updates no entitlement: an override makes a new one, with its usage, period and grants",
     listings=(
         V1Listing("/api/v2/entitlements", (("excludeInactive", "true"),)),
         V1Listing(

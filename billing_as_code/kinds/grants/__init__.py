@@ -195,6 +195,7 @@ GRANTS = GrantKind(
     create_class=Class.COMMERCIAL,
     replace_class=Class.SAFE,
     labels_fixed=True,
+    fixed_since="OpenMeter updates no grant: a new one is made with what is left, and the old one voided",
     listings=(V1Listing("/api/v2/grants", (("orderBy", "id"),)),),
     doc="Amounts on top of what an entitlement issues.",
     fields=(
