@@ -91,7 +91,7 @@ def _replaced_with(
 def _not_ours(user: Resource, wanted: Resource | None, rules: Rules) -> str:
     if user.managed:
         return f"is managed by a {user.managed}"
-    if user.owner not in (None, rules.owner):
+    if user.owner is not None and not rules.ours(user.owner):
         return f"belongs to {user.owner}"
     if wanted is None:
         return "is not in the catalog"

@@ -13,12 +13,13 @@ from billing_as_code.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A live state, looked at as `owner` at a time."""
+    """A live state, looked at as `owner`, who had other names `formerly`, at a time."""
 
     live: State
     kinds: Mapping[str, Kind]
     owner: str
     now: datetime
+    formerly: frozenset[str] = frozenset()
 
     def mends(self, addresses: Iterable[Address]) -> tuple[Change, ...]:
         """What would make whole what some changes touched, and what that is part of."""
@@ -31,7 +32,7 @@ class Closing:
 
     def _mend(self, address: Address) -> Change | None:
         have = self.live.get(address)
-        if have is None or have.owner not in (None, self.owner):
+        if have is None or have.owner not in (None, self.owner, *self.formerly):
             return None
         context = Context(self.owner, self.live, self.live, {}, False, self.now)
         return self.kinds[address.kind].mend(have, context)

@@ -6,6 +6,7 @@ What a change costs in requests is the kinds' business (`Kind.compile`); what mu
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -16,14 +17,19 @@ from billing_as_code.model import Address, Change, Class, FieldChange, Resource,
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to compare: whose labels are ours, what other hands write, which kinds git alone may fill, and what a person
-    asked to be replaced all the same."""
+    """How to compare: whose labels are ours (those of `owner`, and of who it was `formerly`), what other hands write,
+    which kinds git alone may fill, and what a person asked to be replaced all the same."""
 
     owner: str
     ignore: tuple[str, ...] = ()
     exclusive: frozenset[str] = frozenset()
     replace: frozenset[Address] = frozenset()
     prune: bool = True
+    formerly: frozenset[str] = frozenset()
+
+    def ours(self, owner: str | None) -> bool:
+        """Whether a label says that a resource is ours."""
+        return owner == self.owner or owner in self.formerly
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ class _Comparer:
         """Whether there is nothing to do, as for nearly every resource of nearly every run."""
         kind = self.kinds[want.address.kind]
         return (
-            have.owner == self.rules.owner
+            (have.owner == self.rules.owner or (kind.labels_fixed and have.owner in self.rules.formerly))
             and want.protect == have.protect
             and not have.managed
             and (have.spec == want.spec or self._only_soft(kind, want.spec, have.spec))
@@ -95,7 +101,7 @@ class _Comparer:
 
     def undeclared(self, have: Resource, found: Comparison) -> None:
         kind = self.kinds[have.address.kind]
-        ours = have.owner == self.rules.owner or (kind.name in self.rules.exclusive and have.owner is None)
+        ours = self.rules.ours(have.owner) or (kind.name in self.rules.exclusive and have.owner is None)
         if not ours or have.managed or kind.never_pruned or not kind.counts(have) or kind.over(have, self.context.now):
             return
         if have.protect:
@@ -115,10 +121,11 @@ class _Comparer:
                 found.skipped.append((want.address, code))
             else:
                 found.changes[want.address] = Change(want.address, "create", cls=kind.create_class, after=want)
-        elif have.owner not in (None, self.rules.owner):
-            found.errors.append(
-                (name, f"belongs to {have.owner}. Declare it {{external: true}}, or give it up there first")
-            )
+        elif have.owner is not None and not self.rules.ours(have.owner):
+            owner = have.owner
+            way = f"formerly: [{owner}]" if kind.labels_fixed else f"bac owner --from {shlex.quote(owner)}"
+            text = f"belongs to {owner}. Declare it {{external: true}}, or give it up there; or take it over: {way}"
+            found.errors.append((name, text))
         else:
             self._both(kind, want, have, found)
 
@@ -128,7 +135,7 @@ class _Comparer:
             found.errors.append(
                 (name, "is declared external, and OpenMeter has no such thing. Make it there first, or declare it here")
             )
-        elif have.owner == self.rules.owner:
+        elif self.rules.ours(have.owner):
             if kind.labels_fixed:
                 found.errors.append(
                     (
@@ -165,11 +172,14 @@ class _Comparer:
             held, mutable = (held + protect, mutable) if kind.labels_fixed else (held, mutable + protect)
         if held:
             found.held.append(Held(want.address, held))
-        adopted = have.owner is None and not kind.labels_fixed
-        if adopted:
-            mutable = (FieldChange("owner", None, self.rules.owner, Class.SAFE), *mutable)
+        relabelled = have.owner != self.rules.owner and not kind.labels_fixed
+        if relabelled:
+            # whoever else applies under that name meets an error from then on
+            cls = Class.SAFE if have.owner is None else Class.BREAKING
+            mutable = (FieldChange("owner", have.owner, self.rules.owner, cls), *mutable)
         if mutable:
-            reasons, cls = ("adopted",) * adopted, max(d.cls for d in mutable)
+            reasons = (("adopted" if have.owner is None else f"taken_over:{have.owner}"),) * relabelled
+            cls = max(d.cls for d in mutable)
             found.changes[want.address] = Change(
                 want.address, "update", mutable, reasons, cls, before=have, after=after
             )

@@ -115,7 +115,7 @@ def build(
     # what mends something that is not whole knows its steps already
     compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
     changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
-    ours = sum(1 for r in live.values() if r.owner == rules.owner or r.address in desired)
+    ours = sum(1 for r in live.values() if rules.ours(r.owner) or r.address in desired)
     skipped = tuple((str(a), code) for a, code in found.skipped)
     return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope)
 
@@ -155,8 +155,8 @@ def _protected(change: Change, kind: Kind) -> bool:
 
 def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kinds: Mapping[str, Kind]) -> None:
     """Keep what is in scope, what that depends on, and what must be replaced with it. Nothing is pruned."""
-    roots = [a for a in desired if any(_within(str(a), s) for s in scope)]
-    unknown = [s for s in scope if not any(_within(str(a), s) for a in desired)]
+    roots = [a for a in desired if any(within(str(a), s) for s in scope)]
+    unknown = [s for s in scope if not any(within(str(a), s) for a in desired)]
     if unknown:
         raise UsageError("; ".join(f"--only {s}: the catalog has no such address" for s in unknown))
     wanted, queue = set(roots), list(roots)
@@ -180,7 +180,8 @@ def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kind
     found.held = [h for h in found.held if h.address in wanted]
 
 
-def _within(address: str, scope: str) -> bool:
+def within(address: str, scope: str) -> bool:
+    """Whether an address is meant by `--only`: it, or what it stands below."""
     return address == scope or address.startswith(scope + ".")
 
 

@@ -61,7 +61,7 @@ def standings(
         change, waits = found.changes.get(address), held.get(address, ())
         ended = address in over or (have is not None and kind.over(have, context.now))
         difference = _difference(change, bool(waits), ended, bool(error))
-        yield Standing(address, ownership(want, have, rules.owner), difference, want, have, change, waits, error)
+        yield Standing(address, ownership(want, have, rules), difference, want, have, change, waits, error)
 
 
 def _difference(change: Change | None, held: bool, ended: bool, refused: bool) -> Difference:
@@ -72,7 +72,7 @@ def _difference(change: Change | None, held: bool, ended: bool, refused: bool) -
     return "held" if held else "over" if ended else ""
 
 
-def ownership(want: Resource | None, have: Resource | None, owner: str) -> Ownership:
+def ownership(want: Resource | None, have: Resource | None, rules: diff.Rules) -> Ownership:
     """Whose an address is."""
     if want is not None and want.external:
         return "external"
@@ -81,7 +81,7 @@ def ownership(want: Resource | None, have: Resource | None, owner: str) -> Owner
     if have.managed:
         return "managed"
     if have.owner is not None:
-        return "owned" if have.owner == owner else "foreign"
+        return "owned" if rules.ours(have.owner) else "foreign"
     return "unowned" if want is not None else "unmanaged"
 
 

@@ -55,7 +55,7 @@ def test_each_shell_has_a_script_that_names_bac(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("command", ["plan --only", "apply --replace"])
+@pytest.mark.parametrize("command", ["plan --only", "apply --replace", "owner --from x --only"])
 def test_addresses_are_completed(shell: str, command: str) -> None:
     assert complete(shell, "bac", *command.split(), "entitlements.g") == [
         "entitlements.globex.ai_tokens",
@@ -65,7 +65,7 @@ def test_addresses_are_completed(shell: str, command: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_environments_and_topics_are_completed(shell: str) -> None:
-    assert complete(shell, "bac", "plan", "--env", "lo") == ["local"]
+    assert complete(shell, "bac", "owner", "--env", "lo") == ["local"]
     assert complete(shell, "bac", "explain", "gr") == ["grants"]
     assert complete(shell, "bac", "explain", "entitlements.iss") == [
         *("entitlements.issue", "entitlements.issue.amount", "entitlements.issue.priority")

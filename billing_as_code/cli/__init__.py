@@ -3,12 +3,28 @@
 from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
 from billing_as_code.cli.look import list_, show
+from billing_as_code.cli.own import owner
 from billing_as_code.cli.run import apply
 from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
 from billing_as_code.cli.view import drift, plan, validate
 
-for command in (init, validate, plan, apply, drift, show, list_, ingest, dev, explain, schema, completion, version):
+for command in (
+    init,
+    validate,
+    plan,
+    apply,
+    drift,
+    show,
+    list_,
+    owner,
+    ingest,
+    dev,
+    explain,
+    schema,
+    completion,
+    version,
+):
     main.add_command(command)
 
 __all__ = ["main"]

@@ -84,7 +84,7 @@ def apply(
             options.stdout().text([f"Given up: {given_up}. Next: bac plan{flag}"])
             return
         if resume:
-            ctx.exit(_run(session, partial(service.resume, session), as_json=as_json))
+            ctx.exit(carry_out(session, partial(service.resume, session), as_json=as_json))
         if made is None:
             with options.reading(environment) as progress:
                 made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
@@ -93,7 +93,7 @@ def apply(
             service.check(session, made, allow_breaking=allow_breaking, force=force, intent=expect_intent)
             if not yes and expect_intent is None:
                 _ask(made)
-        ctx.exit(_run(session, partial(service.apply, session, made), plan=made, as_json=as_json))
+        ctx.exit(carry_out(session, partial(service.apply, session, made), plan=made, as_json=as_json))
 
 
 def _agree(saved: bool, making: bool, resume: bool, abandon: bool) -> None:
@@ -161,7 +161,7 @@ class _Watch:
         return len(self.begun - self.ended)
 
 
-def _run(session: Session, start: Start, *, plan: Plan | None = None, as_json: bool) -> int:
+def carry_out(session: Session, start: Start, *, plan: Plan | None = None, as_json: bool) -> int:
     """Start a run and follow it to its end; the exit code."""
     watch = _Watch()
     try:

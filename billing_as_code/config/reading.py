@@ -18,7 +18,7 @@ from billing_as_code.kinds.fragments import unsafe_label
 from billing_as_code.model import Place
 from billing_as_code.reader import Block, Items, describe, read, shown
 
-SECTIONS = ("catalog", "owner", "environments", "limits", "ignore", "exclusive", "secrets")
+SECTIONS = ("catalog", "owner", "formerly", "environments", "limits", "ignore", "exclusive", "secrets")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d+)?) ?%")
@@ -108,15 +108,17 @@ class _Map:
 
 def _config(path: Path, top: _Map) -> Config:
     top.only(*SECTIONS)
+    owner = _owner(top)
     return Config(
         root=path.parent.absolute(),
         catalog=path.parent.absolute() / top.text("catalog", "catalog", "catalog: catalog"),
-        owner=_owner(top),
+        owner=owner,
         environments=_environments(top),
         limits=_limits(top),
         ignore=_ignore(top),
         exclusive=_exclusive(top),
         secrets=_secrets(top),
+        formerly=_formerly(top, owner),
     )
 
 
@@ -131,6 +133,15 @@ def _owner(top: _Map) -> str:
         remedy = "up to 63 letters and digits, single `.`, `_` or `-` between pairs of them"
         top.wrong_value("owner", f"{shown(owner)!r} cannot be written on a feature", remedy)
     return owner
+
+
+def _formerly(top: _Map, owner: str) -> frozenset[str]:
+    found = []
+    for name, place in top.texts("formerly", "formerly: [old-name]"):
+        if name == owner:
+            top.wrong(place, f"`formerly` names `{shown(name)}`, which is the owner now", "leave it out")
+        found.append(name)
+    return frozenset(found)
 
 
 # -- environments ---------------------------------------------------------------------------------------------------

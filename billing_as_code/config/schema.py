@@ -61,6 +61,11 @@ def config_schema() -> dict[str, Any]:
             {
                 "catalog": {"type": "string", "default": "catalog", "description": "The catalog's folder."},
                 "owner": {"type": "string", "maxLength": 63, "description": "Written on everything that bac creates."},
+                "formerly": texts
+                | {
+                    "description": "Names that the owner had, or took over from: what carries one counts as ours.",
+                    "examples": [["acme-metering"]],
+                },
                 "environments": {
                     "type": "object",
                     "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},

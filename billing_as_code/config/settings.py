@@ -62,7 +62,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`bac.yaml`. `root` is its folder, `catalog` the catalog's; environments are in the order of the file."""
+    """`bac.yaml`. `root` is its folder, `catalog` the catalog's; environments are in the order of the file.
+
+    `formerly` are names that `owner` had, or has taken over: what carries one is ours.
+    """
 
     root: Path
     catalog: Path
@@ -72,6 +75,7 @@ class Config:
     ignore: tuple[str, ...] = ()
     exclusive: frozenset[str] = frozenset()
     secrets: tuple[str, ...] = ()
+    formerly: frozenset[str] = frozenset()
 
     @property
     def state(self) -> Path:

@@ -28,6 +28,7 @@ from billing_as_code.model import (
     Spec,
     State,
     Step,
+    canonical_json,
 )
 
 OWNER, KEY, PROTECT = "bac.owner", "bac.key", "bac.protect"
@@ -75,6 +76,13 @@ def _labels(metadata: Mapping[str, Any]) -> Mapping[str, str]:
         return _shared(found)
     except TypeError:  # a subject's metadata is any JSON
         return dict(found)
+
+
+def owner_of(labels: Mapping[str, Any]) -> str | None:
+    """Whose label is among some, None where there is none; of what is no text (a subject's metadata is any JSON), its
+    JSON."""
+    owner = labels.get(OWNER)
+    return owner if owner is None or isinstance(owner, str) else canonical_json(owner)
 
 
 @lru_cache(maxsize=4096)
@@ -161,7 +169,7 @@ class Kind(Table):
             raise TypeError(f"{path!r} is no key")
         metadata = self.metadata(item)
         labels = _labels(metadata) if metadata else NO_MARKS
-        owner, protect = labels.get(OWNER), labels.get(PROTECT) == "true"
+        owner, protect = owner_of(labels), labels.get(PROTECT) == "true"
         address, spec = Address(self.name, path), self.from_wire(path, item, names)
         facts = self.facts(item, names)
         return Resource(address, spec, item.get("id"), owner, protect, False, None, labels, facts)
@@ -279,5 +287,6 @@ __all__ = [
     "V3Listing",
     "always",
     "listed",
+    "owner_of",
     "same",
 ]

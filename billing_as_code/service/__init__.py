@@ -5,6 +5,7 @@ from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
+from billing_as_code.service.owning import Takeover, owners, take_over
 from billing_as_code.service.planning import drift, plan, validate
 from billing_as_code.service.session import Outcome, Session, open_session
 
@@ -13,6 +14,7 @@ __all__ = [
     "Outcome",
     "Refusal",
     "Session",
+    "Takeover",
     "Tally",
     "abandon",
     "about",
@@ -22,8 +24,10 @@ __all__ = [
     "ingest",
     "listing",
     "open_session",
+    "owners",
     "plan",
     "resume",
     "show",
+    "take_over",
     "validate",
 ]

@@ -157,4 +157,4 @@ def _close(session: Session, plan: Plan, lanes: executor.Lanes) -> Iterator[Even
 
 
 def _closing(session: Session, live: State) -> Closing:
-    return Closing(live, session.kinds, session.target.owner, session.now())
+    return Closing(live, session.kinds, session.target.owner, session.now(), session.config.formerly)

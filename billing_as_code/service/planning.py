@@ -71,7 +71,7 @@ def _build(
 def rules_of(session: Session, replaced: frozenset[Address] = frozenset()) -> diff.Rules:
     """How the session's catalog is compared; `replaced` are addresses to be replaced though nothing forces it."""
     config = session.config
-    return diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), replaced)
+    return diff.Rules(config.owner, config.ignore, frozenset(config.exclusive), replaced, formerly=config.formerly)
 
 
 def context_of(session: Session, desired: State, live: State, *, gap: bool = False) -> Context:

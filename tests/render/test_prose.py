@@ -19,7 +19,9 @@ SOURCE = "".join(
 REASONS = ("left_catalog", "exclusive", "adopted", "released", "asked", "finish_carry", "doubled")
 
 
-@pytest.mark.parametrize("code", [*REASONS, "fixed:name", "rebound:meters.a", "follows:meters.a"])
+@pytest.mark.parametrize(
+    "code", [*REASONS, *(f"{name}:meters.a" for name in ("fixed", "rebound", "follows", "taken_over"))]
+)
 def test_every_reason_has_a_sentence(code: str) -> None:
     name, _, argument = code.partition(":")
     said = prose.reason(code)

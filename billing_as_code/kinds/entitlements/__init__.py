@@ -19,7 +19,6 @@ from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import (
     KEY,
-    OWNER,
     SAFE,
     Absent,
     Context,
@@ -30,6 +29,7 @@ from billing_as_code.kinds.base import (
     Names,
     Sight,
     V1Listing,
+    owner_of,
 )
 from billing_as_code.kinds.entitlements import knowing, rescuing, wire
 from billing_as_code.kinds.entitlements.overriding import Overriding, lost
@@ -134,7 +134,7 @@ class EntitlementKind(Kind):
                 yield Resource(
                     Address("grants", (*resource.address.path, labels[KEY])),
                     spec,
-                    owner=labels.get(OWNER),
+                    owner=owner_of(labels),
                     marks=labels,
                     facts={"spent": True},
                 )
