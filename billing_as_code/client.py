@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import random
+import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from billing_as_code import __version__
@@ -30,12 +32,26 @@ TRIES_TO_CONNECT = 3
 LONGEST_WAIT = 60.0
 """Seconds that one Retry-After is obeyed for."""
 
+LOOKED_AT = 4096
+"""Bytes of an answer that a mere look reads."""
+
 Query = Sequence[tuple[str, Json]]
 
 
 def join(segments: Sequence[str]) -> str:
     """The path of some segments, each percent-encoded: keys are free text."""
     return "/" + "/".join(quote(s, safe="") for s in segments)
+
+
+class Look(NamedTuple):
+    """What one GET met. `status` is 0 where no answer came; `trouble` then says why (name, refused, tls, connect, time,
+    broken), and `said` has the network's own words. `headers` have lower-case names, `start` is how the body starts."""
+
+    status: int
+    headers: Mapping[str, str]
+    start: str
+    trouble: str = ""
+    said: str = ""
 
 
 class OpenMeter:
@@ -93,6 +109,15 @@ class OpenMeter:
         """POST what may safely be sent twice, since what is in it has ids: repeated like a read. Raises ApiError."""
         self._repeated("POST", path, (), content, content_type, harmless=True)
 
+    def look(self, path: str, query: Query = ()) -> Look:
+        """One GET, once, for whoever wants to know what is there rather than what it says. Raises nothing expected."""
+        try:
+            with self._http.stream("GET", path, params=list(query) or None) as response:
+                start = next(response.iter_bytes(LOOKED_AT), b"")
+                return Look(response.status_code, response.headers, start.decode(errors="replace"))
+        except httpx.HTTPError as error:
+            return Look(0, {}, "", *_trouble(error))
+
     # -- one request, and again --------------------------------------------------------------------
 
     def _repeated(
@@ -149,6 +174,20 @@ class OpenMeter:
         if not response.is_success:
             raise _refused(name, response)
         return response
+
+
+def _trouble(error: httpx.HTTPError) -> tuple[str, str]:
+    """Why no answer came, in a word, and in the words of whoever noticed it."""
+    if isinstance(error, httpx.TimeoutException):
+        connecting = isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+        return ("connect" if connecting else "time"), "time-out"
+    cause: BaseException | None = error
+    while cause is not None:
+        for trouble, kind in (("name", socket.gaierror), ("tls", ssl.SSLError), ("refused", ConnectionRefusedError)):
+            if isinstance(cause, kind):
+                return trouble, cause.strerror or str(cause)
+        cause = cause.__cause__ or cause.__context__
+    return "broken", str(error) or type(error).__name__
 
 
 def _refused(name: str, response: httpx.Response) -> ApiError:

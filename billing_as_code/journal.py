@@ -126,6 +126,17 @@ class Runs:
             file.write('\n{"end":"abandoned"}\n')
         return path
 
+    def is_locked(self) -> bool:
+        """Whether another process applies here."""
+        try:
+            with (self.folder.parent / "lock").open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     @contextmanager
     def lock(self, target_url: str) -> Iterator[None]:
         """Held while one process applies; raises Refused where another does. It goes when the process does."""

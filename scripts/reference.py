@@ -13,6 +13,7 @@ import click
 import messages
 
 from billing_as_code.cli import main
+from billing_as_code.doctor import CHECKS
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import Absent, Field, Kind
 
@@ -66,8 +67,22 @@ def _default(row: Field) -> str:
     return "" if row.default in (None, (), {}, "{}") else f"`{str(row.default).lower()}`"
 
 
+def findings() -> Iterator[str]:
+    """The page of all that the doctor may find, from its own list."""
+    yield "# What the doctor finds\n\nGenerated from the list of `bac doctor`, in the order in which it looks.\n"
+    yield "| code | level | about | what it says | what to do |\n|---|---|---|---|---|"
+    for code, check in CHECKS.items():
+        told = " | ".join(text.replace("{{", "{").replace("}}", "}") for text in (check.text, check.remedy))
+        yield f"| `{code}` | {check.level} | {check.about} | {told} |"
+
+
 def main_() -> int:
-    pages = {"commands.md": commands, "catalog.md": catalog, "messages.md": messages.page}
+    pages = {
+        "commands.md": commands,
+        "catalog.md": catalog,
+        "messages.md": messages.page,
+        "findings.md": findings,
+    }
     stale = []
     for name, make in pages.items():
         text, path = "\n".join(make()).rstrip() + "\n", FOLDER / name

@@ -26,6 +26,7 @@ FLOORS = (
     {"config", "order"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest"},
+    {"live", "sender", "planschema", "safety", "closing", "standing", "doctor"},
     {"executor", "render", "schemas"},
     {"service", "starter"},
     {"cli"},
@@ -53,7 +54,10 @@ DOORS = {
 }
 """Each package from outside, and the modules (or the room) that may import it."""
 
-PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "planschema", "safety", "closing", "standing"}
+PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "planschema", "safety", "closing"} | {
+    "standing",
+    "doctor",
+}
 """No input, no output, no clock: what these answer follows from what they are given."""
 WORLDLY = {"os", "time", "random", "socket", "subprocess", "threading", "logging", "pathlib", "io", "tempfile"}
 

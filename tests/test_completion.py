@@ -65,7 +65,7 @@ def test_addresses_are_completed(shell: str, command: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_environments_and_topics_are_completed(shell: str) -> None:
-    assert complete(shell, "bac", "owner", "--env", "lo") == ["local"]
+    assert complete(shell, "bac", "doctor", "--env", "lo") == ["local"]
     assert complete(shell, "bac", "explain", "gr") == ["grants"]
     assert complete(shell, "bac", "explain", "entitlements.iss") == [
         *("entitlements.issue", "entitlements.issue.amount", "entitlements.issue.priority")

@@ -69,6 +69,13 @@ class Known(NamedTuple):
     parts: tuple[Mapping[str, Json], ...] = ()
 
 
+class Sign(NamedTuple):
+    """Something that live resources tell: the code of a finding, and the names of those that show it."""
+
+    code: str
+    of: tuple[str, ...]
+
+
 def _labels(metadata: Mapping[str, Any]) -> Mapping[str, str]:
     """Our labels among others."""
     found = tuple([(k, v) for k, v in metadata.items() if k.startswith(LABEL_PREFIX)])
@@ -121,6 +128,8 @@ class Kind(Table):
     """The API, besides the one that is written to, whose names people may know: v1 or v3."""
     extra_schema: tuple[tuple[str, Any], ...] = ()
     never_pruned: bool = False
+    configured_under: str = ""
+    """The section of OpenMeter's own configuration that makes such resources at its start, and insists on them."""
 
     # -- the table, indexed ------------------------------------------------------------------------
 
@@ -248,6 +257,10 @@ class Kind(Table):
         """What its looks can be grouped by."""
         return ()
 
+    def signs(self, live: State) -> Iterable[Sign]:
+        """What a live state tells, by resources of the kind, of how its OpenMeter is set."""
+        return ()
+
     # -- common compilations -----------------------------------------------------------------------
 
     def labels(self, resource: Resource, context: Context, marks: Mapping[str, str] = NO_MARKS) -> dict[str, str]:
@@ -283,6 +296,7 @@ __all__ = [
     "Read",
     "Schema",
     "Sight",
+    "Sign",
     "V1Listing",
     "V3Listing",
     "always",

@@ -12,12 +12,14 @@ from typing import Any
 
 from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, V1Listing
+from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, Sign, V1Listing
 from billing_as_code.kinds.looks import Answers, Cell, Table, View, amount, moment, times, word
 from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
 
 PATH = ("api", "v1", "customers")
 ADDRESS = ("country", "state", "city", "postal_code", "line1", "line2", "phone_number")
+PROVISIONED = "customer.provisioner"
+"""Who made a customer, where the hook customer.enableSubjectHook did (recording subjects_customer_hook)."""
 SUBJECTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True}
 
 
@@ -34,7 +36,15 @@ class CustomerKind(Kind):
     """Changed by writing the whole customer; subject keys change hands in two steps."""
 
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
-        return {"subscribed": True} if item.get("currentSubscriptionId") else NO_FACTS
+        facts: dict[str, Json] = {"subscribed": True} if item.get("currentSubscriptionId") else {}
+        if (item.get("annotations") or {}).get("createdBy") == PROVISIONED:
+            facts["provisioned"] = True
+        return facts or NO_FACTS
+
+    def signs(self, live: State) -> Iterable[Sign]:
+        """The subject hook annotates the customers that it makes or renames; a PUT takes the annotation off."""
+        of = tuple(r.address.path[0] for r in live.values() if r.address.kind == self.name and "provisioned" in r.facts)
+        yield Sign("subject_hook" if of else "subject_hook_unseen", of)
 
     def check_all(
         self, resources: Mapping[Address, Resource], desired: State

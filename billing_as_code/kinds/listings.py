@@ -36,6 +36,10 @@ class Listing:
         """The path and query of a page, counted from 1."""
         return self.path, self.query
 
+    def glimpse(self) -> tuple[str, Query]:
+        """The path and query of the smallest page, which shows whether the list is served."""
+        return self.request(1)
+
     def items(self, page: int, body: Json) -> list[Item]:
         """The items of a page's answer; KeyError or TypeError where it is not as OpenMeter gives it."""
         return listed(body)
@@ -49,6 +53,9 @@ class V1Listing(Listing):
     """v1 and v2: page and pageSize, an envelope with totalCount and items."""
 
     __slots__ = ()
+
+    def glimpse(self) -> tuple[str, Query]:
+        return self.path, (*self.query, ("pageSize", 1), ("page", 1))
 
     def request(self, page: int) -> tuple[str, Query]:
         return self.path, (*self.query, ("pageSize", PAGE), ("page", page))
@@ -64,6 +71,9 @@ class V3Listing(Listing):
     """v3: page[size] and page[number], data and meta.page.total."""
 
     __slots__ = ()
+
+    def glimpse(self) -> tuple[str, Query]:
+        return self.path, (*self.query, ("page[size]", 1), ("page[number]", 1))
 
     def request(self, page: int) -> tuple[str, Query]:
         return self.path, (*self.query, ("page[size]", PAGE), ("page[number]", page))

@@ -21,6 +21,7 @@ from billing_as_code.kinds.base import (
     Names,
     Query,
     Sight,
+    Sign,
     listed,
 )
 from billing_as_code.kinds.looks import times
@@ -74,6 +75,11 @@ class MeterKind(Kind):
 
     def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
         return (item["slug"],)
+
+    def signs(self, live: State) -> Iterable[Sign]:
+        of = tuple(a.path[0] for a in live if a.kind == self.name)
+        if len(of) > 2 * PAGE:
+            yield Sign("labels_hidden", of)
 
     def check(self, resource: Resource, desired: State) -> Iterable[tuple[str, str, str]]:
         yield from super().check(resource, desired)
@@ -132,6 +138,7 @@ METERS = MeterKind(
     keys=("meter",),
     key_schemas=(f.KEY,),
     listings=(MeterListing("/api/v1/meters"),),
+    configured_under="meters",
     fixed_since="an update of a meter ignores it without a word: it says how events are counted",
     also_in="v3",
     doc="How raw usage events become a number.",

@@ -27,6 +27,10 @@ STYLES: Mapping[str, str] = {
     "held": "cyan",
     "done": "green",
     "bar": "cyan",
+    "ok": "green",
+    "note": "cyan",
+    "warning": "yellow",
+    "problem": "bold red",
 }
 _QUIET = 0.15
 """Seconds that something may take before progress is shown."""

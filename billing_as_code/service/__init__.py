@@ -3,6 +3,7 @@
 from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
+from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
@@ -10,6 +11,7 @@ from billing_as_code.service.planning import drift, plan, validate
 from billing_as_code.service.session import Outcome, Session, open_session
 
 __all__ = [
+    "Examination",
     "Feed",
     "Outcome",
     "Refusal",
@@ -21,6 +23,7 @@ __all__ = [
     "apply",
     "check",
     "drift",
+    "examine",
     "ingest",
     "listing",
     "open_session",

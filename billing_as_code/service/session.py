@@ -62,14 +62,18 @@ def _utc() -> datetime:
     return datetime.now(UTC)
 
 
+def address(environment: Environment) -> str:
+    """What a plan and a journal call the environment's OpenMeter: its url, or the embedded server's database."""
+    return environment.url or f"embedded:.bac/{environment.name}.db"
+
+
 def open_session(config: Config, environment: Environment, *, transport: Any = None) -> Session:
     """Connect to an environment; nothing is asked yet. Without a url it is the embedded server, its data in `.bac/`."""
+    url = address(environment)
     if environment.url is None:
         data = config.root / ".bac" / f"{environment.name}.db"
         client = _embedded(data) if transport is None else OpenMeter("http://openmeter.test", transport=transport)
-        url = f"embedded:.bac/{data.name}"
     else:
-        url = environment.url
         client = OpenMeter(
             url, token=environment.token(os.environ), transport=transport, timeout=environment.timeout, connections=32
         )

@@ -1,0 +1,26 @@
+"""The doctor's judgement: facts in, findings out. Who gathers the facts is the service."""
+
+from billing_as_code.doctor.answers import Answered, clock, connection, served
+from billing_as_code.doctor.findings import CHECKS, LEVELS, Check, Finding, Level, found
+from billing_as_code.doctor.project import Lookout, catalog, chosen, configuration, state, unusable
+from billing_as_code.doctor.resources import resources
+
+__all__ = [
+    "CHECKS",
+    "LEVELS",
+    "Answered",
+    "Check",
+    "Finding",
+    "Level",
+    "Lookout",
+    "catalog",
+    "chosen",
+    "clock",
+    "configuration",
+    "connection",
+    "found",
+    "resources",
+    "served",
+    "state",
+    "unusable",
+]
