@@ -117,17 +117,18 @@ class Account:
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return json.loads(self.ours(answer.text)) if answer.text.strip() else None
 
-    def ingest(self, *events: tuple[str, int, int]) -> None:
-        """Usage of type my_prompt: (subject, minutes after the beginning, `n`)."""
+    def ingest(self, *events: tuple[str, int, int]) -> Path:
+        """Usage of type my_prompt: (subject, minutes after the beginning, `n`). The file that it came from."""
         ids = secrets.token_hex(4)
-        batch = [
-            {"specversion": "1.0", "id": f"{ids}-{nth}", "source": "bac-test", "type": "my_prompt", "subject": subject}
-            | {"time": self.at(minutes).replace(":00Z", ":30Z"), "data": {"n": n, "m": 10 * n}}
+        lines = [
+            {"id": f"{ids}-{nth}", "type": "my_prompt", "subject": subject, "data": {"n": n, "m": 10 * n}}
+            | {"time": self.at(minutes).replace(":00Z", ":30Z")}
             for nth, (subject, minutes, n) in enumerate(events)
         ]
-        headers = {"content-type": "application/cloudevents-batch+json"}
-        content = self.theirs(json.dumps(batch))
-        self.http.post("/api/v1/events", content=content, headers=headers).raise_for_status()
+        file = self.root / f"{ids}.ndjson"
+        file.write_text(self.theirs("".join(f"{json.dumps(line)}\n" for line in lines)))
+        self.bac("ingest", str(file))
+        return file
 
     def counted(self, meter: str) -> float:
         """What a meter has counted in all."""

@@ -51,6 +51,16 @@ def test_usage_of_all_subjects_lowers_the_balance(account: Account) -> None:
     assert account.value("my_acme", "my_ai") == {"hasAccess": None, "balance": 0, "usage": 112, "overage": 12}
 
 
+def test_a_file_of_usage_that_is_ingested_again_counts_once(account: Account) -> None:
+    account.write(METERED)
+    account.converge()
+    file = account.ingest(("my_acme", -60, 30), ("my_acme", -50, 12))
+    account.eventually(lambda: account.counted("my_tokens"), 42.0)
+    account.mortal.die_at(1, only_writes=True)
+    account.bac("ingest", str(file))
+    assert account.counted("my_tokens") == 42
+
+
 GRANTS = """{{small: {{amount: 10, priority: 1, effective_at: {begin}}},
               large: {{amount: 40, priority: 2, effective_at: {begin}, expiration: {{duration: hour, count: 5}}}}}}"""
 
