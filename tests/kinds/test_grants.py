@@ -250,7 +250,7 @@ def test_one_whose_start_has_passed_starts_with_the_period_and_keeps_its_end(ws:
     change = only(ws)
     body = change.steps[0].body
     assert change.notes == (("starts_with_period", start),)
-    assert body["effectiveAt"] == Ref("later_of", AI, start)
+    assert body["effectiveAt"] == Ref("later_of", AI, f"{start} 2027-01-01T00:00:00Z")
     assert body["expiration"] == Ref("until", AI, f"{start} 2027-01-01T00:00:00Z")
     assert "bac.terms" in body["metadata"]
     assert "priority" not in body
