@@ -42,13 +42,19 @@ class Held:
 
 @dataclass(slots=True)
 class Comparison:
-    """What comparing found: changes without steps, held differences, what is not to be made (address, code), and why it
-    cannot be done (address, text)."""
+    """What comparing found: changes without steps, held differences, what is not to be made (address, code), why it
+    cannot be done, and what `protect` keeps from being done (address, text)."""
 
     changes: dict[Address, Change] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     skipped: list[tuple[Address, str]] = field(default_factory=list)
     errors: list[tuple[str, str]] = field(default_factory=list)
+    protected: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def against(self) -> list[tuple[str, str]]:
+        """Everything that stands in the way of a plan."""
+        return [*self.errors, *self.protected]
 
 
 def compare(desired: State, live: State, kinds: Mapping[str, Kind], rules: Rules, context: Context) -> Comparison:
@@ -107,7 +113,7 @@ class _Comparer:
         if have.protect:
             first = "Declare it with protect: false first"
             first += f", and apply that with --replace {have.address}" if kind.labels_fixed else ""
-            found.errors.append((str(have.address), f"is protected, and left the catalog. {first}"))
+            found.protected.append((str(have.address), f"is protected, and left the catalog. {first}"))
         reasons: tuple[str, ...] = ("left_catalog",) if have.owner is not None else ("exclusive",)
         reasons += tuple(f"rebound:{target}" for target in self._rebound(have, self.context.live))
         found.changes[have.address] = Change(have.address, "delete", reasons=reasons, cls=Class.BREAKING, before=have)

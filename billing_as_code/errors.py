@@ -5,8 +5,9 @@
   - CatalogError         the catalog is wrong; carries every problem with its place
   - PlanError            the catalog is right, but it cannot be reached from what is live
     . ChangedIntent      the plan after the merge is not the reviewed one (exit code 4)
+    . Protected          it would delete or replace what `protect` keeps (exit code 5)
   - StalePlan            something a plan touches changed since it was made (exit code 4)
-  - Refused              a limit, `protect` or a missing permission says no (exit code 5)
+  - Refused              a limit or a missing permission says no (exit code 5)
   - ApiError             OpenMeter answered something that is not what was asked for
     . Unreachable        no answer at all
   - PartlyApplied        an apply stopped half-way (exit code 3)
@@ -71,6 +72,12 @@ class PlanError(BacError):
         super().__init__("\n".join(f"{address}: {text}" if address else text for address, text in reasons))
 
 
+class Protected(PlanError):
+    """Nothing but `protect: true` stands in the way of the plan."""
+
+    exit_code = EXIT_REFUSED
+
+
 class ChangedIntent(PlanError):
     """What would be done now is not what was reviewed."""
 
@@ -89,7 +96,7 @@ class StalePlan(BacError):
 
 
 class Refused(BacError):
-    """A limit, `protect: true` or a missing permission refuses the plan."""
+    """A limit or a missing permission refuses the plan."""
 
     exit_code = EXIT_REFUSED
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from billing_as_code import cascade, diff, document, order
-from billing_as_code.errors import PlanError, UsageError
+from billing_as_code.errors import PlanError, Protected, UsageError
 from billing_as_code.kinds.base import Context, Kind
 from billing_as_code.model import Address, Change, Class, Json, Resource, State, canonical_json, digest
 
@@ -107,11 +107,11 @@ def build(
     context: Context,
     only: Iterable[str] = (),
 ) -> Plan:
-    """The plan from `live` to `desired`. Raises PlanError with every reason where there is none."""
+    """The plan from `live` to `desired`. Raises PlanError, or Protected, with every reason where there is none."""
     scope = tuple(only)
     found, context = judged(desired, live, kinds, rules, context, scope)
-    if found.errors:
-        raise PlanError(sorted(set(found.errors)))
+    if found.against:
+        raise (PlanError if found.errors else Protected)(sorted(set(found.against)))
     # what mends something that is not whole knows its steps already
     compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
     changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
@@ -138,7 +138,8 @@ def judged(
     for address, change in found.changes.items():
         found.errors += [(str(address), why) for why in kinds[address.kind].refuse(change, context)]
         if _protected(change, kinds[address.kind]):
-            found.errors.append((str(address), f"is protected (protect: true), and the plan would {change.action} it"))
+            text = f"is protected (protect: true), and the plan would {change.action} it"
+            found.protected.append((str(address), text))
     for name in sorted({a.kind for a in found.changes}):
         own = {a: c for a, c in found.changes.items() if a.kind == name}
         found.errors += [(str(a), why) for a, why in kinds[name].refuse_all(own, context)]
@@ -177,6 +178,7 @@ def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kind
         grown = bool(following)
     found.changes = {a: c for a, c in found.changes.items() if a in wanted and c.action != "delete"}
     found.errors = [(a, t) for a, t in found.errors if not a or Address.parse(a) in wanted]
+    found.protected = [(a, t) for a, t in found.protected if Address.parse(a) in wanted]
     found.held = [h for h in found.held if h.address in wanted]
 
 

@@ -48,7 +48,7 @@ def standings(
     held = {h.address: h.fields for h in found.held}
     over = {address for address, _ in found.skipped}
     errors: dict[str, list[str]] = {}
-    for name, text in found.errors:
+    for name, text in found.against:
         errors.setdefault(name, []).append(text)
     for address in {**desired, **live}:
         want, have = desired.get(address), live.get(address)

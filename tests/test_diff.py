@@ -8,7 +8,7 @@ import pytest
 from workspace import Workspace
 
 from billing_as_code.diff import leaves
-from billing_as_code.errors import PlanError
+from billing_as_code.errors import PlanError, Protected
 from billing_as_code.model import Class
 from billing_as_code.plan import Plan
 
@@ -231,6 +231,19 @@ def test_a_protected_one_is_neither_deleted_nor_replaced(ws: Workspace) -> None:
     assert refused(ws) == (("meters.calls", "is protected (protect: true), and the plan would replace it"),)
     ws.write("catalog/a.yaml", {})
     assert ("meters.calls", "is protected, and left the catalog. Declare it with protect: false first") in refused(ws)
+
+
+def test_what_protection_alone_refuses_has_the_exit_code_of_a_refusal(ws: Workspace) -> None:
+    ws.write("catalog/a.yaml", {"meters": {"calls": COUNT | {"protect": True}}})
+    ws.converge()
+    ws.write("catalog/a.yaml", {})
+    with pytest.raises(Protected) as refusal:
+        ws.plan()
+    assert refusal.value.exit_code == 5
+    ws.write("catalog/a.yaml", {"features": {"none": {"external": True}}})
+    with pytest.raises(PlanError) as error:
+        ws.plan()
+    assert error.value.exit_code == 1
 
 
 def test_protection_comes_off_by_a_safe_change_of_its_own(ws: Workspace) -> None:

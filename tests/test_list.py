@@ -190,8 +190,8 @@ def test_names_that_would_turn_a_terminal_are_shown_escaped(ws: Workspace, bac: 
 def test_a_subject_whose_owner_is_no_text_is_anothers(ws: Workspace, bac: Bac) -> None:
     ws.http.post("/api/v1/subjects", json=[{"key": "odd", "metadata": {"bac.owner": {"a": 1}}}]).raise_for_status()
 
-    assert bac("list", "--foreign").stdout.startswith("subjects.odd  owned by {a: 1}")
-    assert "  owner    {a: 1}\n" in bac("show", "subjects.odd").stdout
+    assert bac("list", "--foreign").stdout.startswith('subjects.odd  owned by {"a":1}')
+    assert '  owner    {"a":1}\n' in bac("show", "subjects.odd").stdout
 
 
 def test_what_openmeter_does_not_answer_is_an_error(mixed: Workspace, bac: Bac) -> None:

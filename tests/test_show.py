@@ -500,7 +500,7 @@ def test_what_makes_no_plan_is_shown_with_the_reason(acme: Workspace, bac: Bac) 
     theirs_text, gone = bac("show", "customers.theirs").stdout, bac("show", "customers.gone").stdout
 
     assert state(theirs_text) == "owned by others, no plan can be made"
-    assert "belongs to others. Declare it {external: true}, or give it up there first" in theirs_text
+    assert "belongs to others. Declare it {external: true}, or give it up there" in theirs_text
     assert state(gone) == "external: another hand manages it, no plan can be made"
     assert "OpenMeter has no such thing" in gone
 
