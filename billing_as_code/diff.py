@@ -208,10 +208,10 @@ class _Comparer:
         rows: list[tuple[Field, FieldChange]] = []
         for row, wanted, live in zip(kind.fields, want.spec, have.spec, strict=True):
             value = wanted
-            if wanted is None and row.absent in (Absent.KEPT, Absent.MOMENT) and _stands(kind, row, want.spec):
+            if wanted is None and row.absent in (Absent.KEPT, Absent.MOMENT) and stands(kind, row, want.spec):
                 value = live
             if patterns and value != live:
-                value = self._but_ignored(f"{want.address}.{row.name}", value, live, patterns)
+                value = but_ignored(f"{want.address}.{row.name}", value, live, patterns)
             values.append(value)
             if value != live and row.absent is not Absent.CREATE_ONLY:
                 cls = row.rank(live, value) if row.rank is not None else Class.BREAKING
@@ -220,21 +220,23 @@ class _Comparer:
                 ]
         return want._replace(spec=tuple(values), id=have.id), rows
 
-    def _but_ignored(self, name: str, value: Value, live: Value, patterns: Sequence[str]) -> Value:
-        if any(fnmatchcase(name, p) for p in patterns):
-            return live
-        if not isinstance(value, Mapping) and not isinstance(live, Mapping):
-            return value
-        old, new = live or {}, dict(value or {})
-        for key in old.keys() | new.keys():
-            if any(fnmatchcase(f"{name}.{key}", p) for p in patterns):
-                new.pop(key, None)
-                if key in old:
-                    new[key] = old[key]
-        return new
+
+def but_ignored(name: str, value: Value, other: Value, patterns: Sequence[str]) -> Value:
+    """`value`, but for what `ignore` patterns name in the field called `name`: that is as in `other`."""
+    if any(fnmatchcase(name, p) for p in patterns):
+        return other
+    if not isinstance(value, Mapping) and not isinstance(other, Mapping):
+        return value
+    old, new = other or {}, dict(value or {})
+    for key in old.keys() | new.keys():
+        if any(fnmatchcase(f"{name}.{key}", p) for p in patterns):
+            new.pop(key, None)
+            if key in old:
+                new[key] = old[key]
+    return new
 
 
-def _stands(kind: Kind, row: Field, spec: Spec) -> bool:
+def stands(kind: Kind, row: Field, spec: Spec) -> bool:
     """Whether the map that a field stands in is there: a recurrence's anchor goes when the recurrence does."""
     outer = row.name.rpartition(".")[0]
     beside = [v for f, v in zip(kind.fields, spec, strict=True) if f is not row and f.name.rpartition(".")[0] == outer]

@@ -23,7 +23,7 @@ FLOORS = (
     {"kinds"},
     {"reader", "document", "diff", "client", "journal"},
     {"catalog", "cascade"},
-    {"config", "order"},
+    {"config", "order", "authoring"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "doctor"},
@@ -42,7 +42,7 @@ ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order",
 
 DOORS = {
     "httpx": {"client"},
-    "yaml": {"reader.building"},
+    "yaml": {"reader.building", "reader.extents"},
     "jsonschema": {"catalog.validation"},
     "jsonschema_rs": {"catalog.validation"},
     "deepdiff": {"diff"},

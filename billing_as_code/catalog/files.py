@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,8 +37,28 @@ def label(path: Path) -> str:
     return text if text.isprintable() else text.encode("unicode_escape", "surrogatepass").decode()
 
 
-def find(root: Path) -> Found:
-    """The files below `root`, and what stands there but cannot be read as part of the catalog."""
+Unsaved = Mapping[Path, str]
+"""Texts of files that are not written yet, by path."""
+SAVED: Unsaved = {}
+
+
+def find(root: Path, unsaved: Unsaved = SAVED) -> Found:
+    """The files below `root`, and what stands there but cannot be read as part of the catalog.
+
+    Those of `unsaved` count as if they stood there.
+    """
+    found = _standing(root) if root.is_dir() or not unsaved else Found()
+    environments = root / ENVIRONMENTS
+    standing = {*found.base, *(path for paths in found.environments.values() for path in paths)}
+    for path in unsaved:
+        if path not in standing:
+            of_one = path.is_relative_to(environments)
+            name = path.relative_to(environments).parts[0] if of_one else ""
+            (found.environments.setdefault(name, []) if of_one else found.base).append(path)
+    return found
+
+
+def _standing(root: Path) -> Found:
     found = Found()
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "there is no such folder"

@@ -45,19 +45,29 @@ class Catalog:
 
 
 def load(
-    root: Path, environment: str | None, known_environments: Collection[str], kinds: Mapping[str, Kind] = KINDS
+    root: Path,
+    environment: str | None,
+    known_environments: Collection[str],
+    kinds: Mapping[str, Kind] = KINDS,
+    unsaved: files.Unsaved = files.SAVED,
 ) -> Catalog:
     """The catalog below `root` as one environment sees it, None being one without a folder of its own.
 
-    CatalogError with all problems, ordered by place, where there are any.
+    `unsaved` are texts of files that count instead of what stands there, or that are not there yet. CatalogError with
+    all problems, ordered by place, where there are any.
     """
-    return _load(root, [environment], known_environments, kinds)[0]
+    return _load(root, [environment], known_environments, kinds, unsaved)[0]
 
 
-def load_all(root: Path, known_environments: Collection[str], kinds: Mapping[str, Kind] = KINDS) -> dict[str, Catalog]:
+def load_all(
+    root: Path,
+    known_environments: Collection[str],
+    kinds: Mapping[str, Kind] = KINDS,
+    unsaved: files.Unsaved = files.SAVED,
+) -> dict[str, Catalog]:
     """The catalog as each environment sees it, read once; the problems are those of all of them."""
     names = list(known_environments)
-    return dict(zip(names, _load(root, names or [None], known_environments, kinds), strict=False))
+    return dict(zip(names, _load(root, names or [None], known_environments, kinds, unsaved), strict=False))
 
 
 def addresses(
@@ -72,12 +82,16 @@ def addresses(
 
 
 def _load(
-    root: Path, environments: Iterable[str | None], known: Collection[str], kinds: Mapping[str, Kind]
+    root: Path,
+    environments: Iterable[str | None],
+    known: Collection[str],
+    kinds: Mapping[str, Kind],
+    unsaved: files.Unsaved,
 ) -> list[Catalog]:
     problems = Problems()
     catalogs: list[Catalog] = []
     try:
-        loading = _Loading(root, known, kinds, problems)
+        loading = _Loading(root, known, kinds, problems, unsaved)
         catalogs.extend(loading.environment(name) for name in environments)
     except (EnoughError, TooLargeError):
         pass
@@ -89,13 +103,21 @@ def _load(
 class _Loading:
     """One reading of the files; what environments share is done once."""
 
-    def __init__(self, root: Path, known: Collection[str], kinds: Mapping[str, Kind], problems: Problems) -> None:
+    def __init__(
+        self,
+        root: Path,
+        known: Collection[str],
+        kinds: Mapping[str, Kind],
+        problems: Problems,
+        unsaved: files.Unsaved = files.SAVED,
+    ) -> None:
         self._kinds = kinds
         self._problems = problems
         self._judged: dict[Address, tuple[Any, Spec | None]] = {}
         self._bytes = 0
         self._is_whole = True
-        self._found = files.find(root)
+        self._unsaved = unsaved
+        self._found = files.find(root, unsaved)
         problems.extend(self._found.problems)
         self._check_names(known, root)
         self._base, self._base_files = self._layer(self._found.base)
@@ -138,7 +160,7 @@ class _Loading:
         for path in paths:
             label = files.label(path)
             labels.append(label)
-            data = files.content(path)
+            data = self._unsaved[path].encode() if path in self._unsaved else files.content(path)
             if isinstance(data, Problem):
                 self._is_whole = False
                 self._problems.extend([data])

@@ -130,6 +130,10 @@ class Kind(Table):
     never_pruned: bool = False
     configured_under: str = ""
     """The section of OpenMeter's own configuration that makes such resources at its start, and insists on them."""
+    unshown: tuple[Listing, ...] = ()
+    """Lists that show metadata which `listings` leave out, since no catalog can hold it: so that it can be told."""
+    own_file: bool = False
+    """In the layout by customer each has a file of its own, with what is keyed by it."""
 
     # -- the table, indexed ------------------------------------------------------------------------
 
@@ -168,6 +172,18 @@ class Kind(Table):
     def over(self, resource: Resource, now: datetime) -> bool:
         """Whether it has ended by itself, so that nothing is left to be deleted."""
         return False
+
+    def says_something(self, resource: Resource) -> bool:
+        """Whether a live resource that nobody owns is worth declaring: OpenMeter makes some by itself."""
+        return True
+
+    def beside(self, resource: Resource) -> Iterable[Address]:
+        """What is written in the same file, besides what is keyed by it, where each of the kind has its own."""
+        return ()
+
+    def nameless(self, item: Mapping[str, Any], names: Names, now: datetime) -> str:
+        """Why a wire item without an address cannot be declared; "" where nobody misses it."""
+        return "has no key"
 
     def live(self, item: Mapping[str, Any], names: Names) -> Resource | None:
         """The resource of a wire item; None for what can never be ours."""

@@ -154,6 +154,9 @@ class CustomerKind(Kind):
             return ()
         return [Address("subjects", (subject,)) for subject in self.get(change.after.spec, "subjects")]
 
+    def beside(self, resource: Resource) -> Iterable[Address]:
+        return [Address("subjects", (subject,)) for subject in self.get(resource.spec, "subjects")]
+
     def hands(self, change: Change) -> tuple[frozenset[str], frozenset[str]]:
         """The names that a change frees and the ones that it takes: they order customers among each other."""
 
@@ -202,6 +205,7 @@ CUSTOMERS = CustomerKind(
     keys=("customer",),
     key_schemas=(f.FREE_KEY,),
     listings=(V1Listing("/api/v1/customers", (("orderBy", "id"),)),),
+    own_file=True,
     doc="Who is billed, and whose usage counts for them.",
     also_in="v3",
     fields=(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V3Listing
+from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V1Listing, V3Listing
 from billing_as_code.kinds.looks import Answers, Table, View, times, word
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, State, Step, Value
 
@@ -83,6 +83,10 @@ def _unit_cost(value: Mapping[str, Any]) -> dict[str, str]:
         return {"type": "manual", "amount": f.decimal_text(value["amount"])}
     known = ("type", *_LLM, *(f"{name}_property" for name in _LLM))
     return {name: value[name] for name in known if value.get(name) is not None}
+
+
+def _amount_as_number(cost: Value) -> dict[str, Value]:
+    return {**cost, "amount": f.amount(cost["amount"])} if "amount" in cost else cost
 
 
 def _filters(value: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -277,6 +281,7 @@ FEATURES = FeatureKind(
     keys=("feature",),
     key_schemas=(f.KEY,),
     listings=(V3Listing("/api/v3/openmeter/features", (("sort", "key"),)),),
+    unshown=(V1Listing("/api/v1/features"),),
     labels_fixed=True,
     needed_by_dependents=False,
     fixed_since="an update of a feature takes its unit_cost and nothing else; all else is archive and create again",
@@ -321,6 +326,7 @@ FEATURES = FeatureKind(
             "unit_cost",
             UNIT_COST,
             canonical=_unit_cost,
+            to_yaml=_amount_as_number,
             rank=COMMERCIAL,
             doc="What one unit costs you: a manual amount, or the price of a language model's tokens.",
             example={"type": "manual", "amount": "0.000002"},

@@ -41,7 +41,8 @@ class Field:
     """A row of a kind's table.
 
     `name` is the dotted YAML path, `wire` the dotted path in OpenMeter's JSON. `canonical` turns a valid YAML value,
-    and what `read` made of the wire value, into canonical form; `write` turns the canonical form into the wire's.
+    and what `read` made of the wire value, into canonical form; `write` turns the canonical form into the wire's,
+    `to_yaml` into what a person would write where that is another spelling.
     `default` is canonical, or a function of (address path, values so far by name). `when` is (field, values): the field
     exists only where that field has one of those values. `rank` gives the class of a change; without it, breaking.
     `refers_to` names the kind whose key the field holds; with `binds`, OpenMeter binds to its id, so that a replaced
@@ -54,6 +55,7 @@ class Field:
     canonical: Callable[[Any], Value] = same
     read: Callable[[Any, Names], Any] | None = None
     write: Callable[[Value], Json] = same
+    to_yaml: Callable[[Value], Json] = same
     default: Value | Callable[[Sequence[str], Mapping[str, Value]], Value] = None
     required: bool = False
     when: tuple[str, tuple[Value, ...]] | None = None

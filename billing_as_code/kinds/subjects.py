@@ -18,7 +18,12 @@ PATH = ("api", "v1", "subjects")
 
 
 def _content(value: Mapping[str, Any]) -> str:
-    return f.opaque(f.text_map(value))
+    """The metadata without our labels, and without what says that OpenMeter made the subject for a customer: that holds
+    an id, and is nobody's content (openmeter/subject/service/hooks/customersubject.go)."""
+    content = f.text_map(value)
+    if content.get("createdBy") == "subject.provisioner":
+        content = {k: v for k, v in content.items() if k not in ("createdBy", "customerId")}
+    return f.opaque(content)
 
 
 def _json(text: str) -> Json:
@@ -33,6 +38,9 @@ def _no_null(text: Value) -> tuple[str, str] | None:
 
 class SubjectKind(Kind):
     """Made and changed by one upsert, by key."""
+
+    def says_something(self, resource: Resource) -> bool:
+        return resource.spec != self.canonical(resource.address.path, {})
 
     def compile(self, change: Change, context: Context) -> Change:
         if change.action == "delete":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from billing_as_code.kinds.fields import BadValue, Field, Names, Schema, same
+from billing_as_code.kinds.fields import Absent, BadValue, Field, Names, Schema, same
 from billing_as_code.model import Json, Spec, Value
 
 
@@ -127,6 +128,27 @@ class Table:
             raise BadValue(self.fields[len(values)].name, value) from error
         return tuple(values)
 
+    def to_yaml(self, path: Sequence[str], spec: Spec) -> dict[str, Json]:
+        """What a person would write for a spec, as a nested mapping in the table's order.
+
+        Nothing that is a default, and nothing that speaks at creation only. `canonical` makes the same spec of it.
+        """
+        so_far = dict(zip(self.index, spec, strict=True))
+        out: dict[str, Json] = {}
+        for f, value in zip(self.fields, spec, strict=True):
+            if value is None or f.absent is Absent.CREATE_ONLY:
+                continue
+            if not f.required and value == (f.default(path, so_far) if callable(f.default) else f.default):
+                continue
+            *outer, last = f.name.split(".")
+            into = out
+            for name in outer:
+                into = into.setdefault(name, {})
+            into[last] = (
+                json.loads(value) if f.opaque else _written(f.to_yaml(value), "additionalProperties" in f.schema)
+            )
+        return out
+
     def to_wire(self, spec: Spec, *, only: Callable[[Field], bool] = lambda f: True) -> dict[str, Json]:
         """The wire form of the fields that have a value."""
         body: dict[str, Json] = {}
@@ -140,6 +162,13 @@ class Table:
             written = f.write(value)
             into[last] = dict(written) if isinstance(written, dict) else written  # a body may be added to
         return body
+
+
+def _written(value: Value, by_key: bool) -> Json:
+    """A canonical value in what YAML has. `by_key` sorts a map whose keys are the author's."""
+    if isinstance(value, Mapping):
+        return {key: _written(value[key], by_key) for key in (sorted(value) if by_key else value)}
+    return [_written(v, by_key) for v in value] if isinstance(value, tuple) else value
 
 
 _CLASSES: dict[str, type] = {

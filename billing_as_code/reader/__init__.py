@@ -2,6 +2,7 @@
 
 from billing_as_code.reader.blocks import Block, Items, Mark, describe, shown
 from billing_as_code.reader.building import FAST, MOST_BYTES, MOST_DEPTH, MOST_EVENTS, MOST_PROBLEMS, read
+from billing_as_code.reader.extents import Alias, Map, Node, Scalar, Sequence, extents, plain, walk
 from billing_as_code.reader.scalars import FloatText
 
 __all__ = [
@@ -10,11 +11,19 @@ __all__ = [
     "MOST_DEPTH",
     "MOST_EVENTS",
     "MOST_PROBLEMS",
+    "Alias",
     "Block",
     "FloatText",
     "Items",
+    "Map",
     "Mark",
+    "Node",
+    "Scalar",
+    "Sequence",
     "describe",
+    "extents",
+    "plain",
     "read",
     "shown",
+    "walk",
 ]

@@ -100,6 +100,9 @@ class EntitlementKind(Kind):
         customer = names.get(item["customerId"])
         return (customer[0], item["featureKey"]) if customer else None
 
+    def nameless(self, item: Mapping[str, Any], names: Names, now: datetime) -> str:
+        return "is of a customer without a key"
+
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         bound = _bound(item["featureKey"], item["featureId"])
         if period := item.get("currentUsagePeriod"):

@@ -74,6 +74,13 @@ class GrantKind(Kind):
         entitlement = names.get(item["entitlementId"])
         return (*entitlement, name) if name and entitlement else None
 
+    def nameless(self, item: Mapping[str, Any], names: Names, now: datetime) -> str:
+        gone = item.get("voidedAt") or item.get("deletedAt") or item["entitlementId"] not in names
+        end = carry.ends(item)
+        if gone or carry.is_issued(item) or (end is not None and end <= now):
+            return ""
+        return f"has no label `{KEY}`, by which grants are recognised"
+
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         return {"wire": item}
 
