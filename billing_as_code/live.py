@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -30,18 +31,45 @@ def closure(names: Iterable[str], kinds: Mapping[str, Kind]) -> dict[str, Kind]:
     return {name: kind for name, kind in kinds.items() if name in wanted}
 
 
+Nameless = Callable[[Kind, Item, Mapping[str, tuple[str, ...]]], None]
+"""Called with what has no address, so that it cannot be part of a state: its kind, its wire form, and whose ids are
+known."""
+
+
 def read(
-    client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8, progress: Progress = lambda a, b: None
+    client: OpenMeter,
+    kinds: Mapping[str, Kind],
+    *,
+    width: int = 8,
+    progress: Progress = lambda a, b: None,
+    nameless: Nameless = lambda kind, item, names: None,
 ) -> State:
     """The live state of some kinds, in ceil(n / 1000) requests a kind. Raises ApiError."""
     with _Lists(client, width, progress) as lists:
         # parts are needed before what they are part of
         for kind in sorted(kinds.values(), key=lambda k: not k.part_of):
             lists.ask(kind)
-        return assemble(kinds, {kind.name: lists.items(kind) for kind in kinds.values()})
+        return assemble(kinds, {kind.name: lists.items(kind) for kind in kinds.values()}, nameless)
 
 
-def assemble(kinds: Mapping[str, Kind], items: Mapping[str, Iterable[Item]]) -> State:
+def unshown(client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8) -> dict[str, Mapping[str, str]]:
+    """The metadata that the live state leaves out, as far as other lists show it, by OpenMeter's ids. Raises ApiError.
+
+    What the state has as well is in there too.
+    """
+    asked = [replace(kind, listings=kind.unshown) for kind in kinds.values() if kind.unshown]
+    with _Lists(client, width, lambda done, known: None) as lists:
+        for kind in asked:
+            lists.ask(kind)
+        items = [item for kind in asked for item in lists.items(kind)]
+    return {item["id"]: metadata for item in items if isinstance(metadata := item.get("metadata"), dict)}
+
+
+def assemble(
+    kinds: Mapping[str, Kind],
+    items: Mapping[str, Iterable[Item]],
+    nameless: Nameless = lambda kind, item, names: None,
+) -> State:
     """The state of some wire items, by kind. Raises ApiError where one cannot be understood.
 
     Items are taken one by one and not kept, but for those that are part of another.
@@ -57,6 +85,7 @@ def assemble(kinds: Mapping[str, Kind], items: Mapping[str, Iterable[Item]]) -> 
         for item in held[name] if name in held else items[name]:
             resource = _understood(kind, item, names)
             if resource is None:
+                nameless(kind, item, names)
                 continue
             if parts and not kind.part_of and (mine := parts.get(item["id"])):
                 resource = resource._replace(parts=tuple(mine))

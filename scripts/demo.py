@@ -50,6 +50,10 @@ def main() -> None:
         say("\n# The next apply mends it:")
         run(folder, "bac", "apply", "--yes")
         run(folder, "bac", "drift")
+        say("\n# And the other way round: the account as files, whose plan is empty.")
+        shutil.rmtree(folder / "catalog")
+        run(folder, "bac", "pull")
+        run(folder, "bac", "plan")
         say("\n# The same in your own folder: bac init")
 
 

@@ -5,6 +5,7 @@ from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
 from billing_as_code.cli.look import list_, show
 from billing_as_code.cli.own import owner
+from billing_as_code.cli.pull import pull
 from billing_as_code.cli.run import apply
 from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
@@ -16,6 +17,7 @@ for command in (
     plan,
     apply,
     drift,
+    pull,
     show,
     list_,
     owner,

@@ -8,12 +8,14 @@ from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
 from billing_as_code.service.planning import drift, plan, validate
+from billing_as_code.service.pulling import Pulled, pull, save
 from billing_as_code.service.session import Outcome, Session, open_session
 
 __all__ = [
     "Examination",
     "Feed",
     "Outcome",
+    "Pulled",
     "Refusal",
     "Session",
     "Takeover",
@@ -29,7 +31,9 @@ __all__ = [
     "open_session",
     "owners",
     "plan",
+    "pull",
     "resume",
+    "save",
     "show",
     "take_over",
     "validate",

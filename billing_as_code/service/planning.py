@@ -39,7 +39,7 @@ def plan(
     with uncollected():
         desired = load_desired(session)
         live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
-        return _build(session, desired, live, only, replaced, gap)
+        return compared(session, desired, live, only, replaced, gap)
 
 
 def load_desired(session: Session) -> State:
@@ -55,7 +55,7 @@ def drift(session: Session, *, progress: Progress = lambda done, known: None) ->
     return plan(session, progress=progress)
 
 
-def _build(
+def compared(
     session: Session,
     desired: State,
     live: State,
@@ -63,6 +63,7 @@ def _build(
     replaced: Sequence[str] = (),
     gap: bool = False,
 ) -> Plan:
+    """The plan from one state to another. Raises PlanError, UsageError."""
     asked = frozenset(_address(text, "--replace", desired) for text in replaced)
     rules, context = rules_of(session, asked), context_of(session, desired, live, gap=gap)
     return plans.build(desired, live, session.kinds, session.target, rules, context, only)
