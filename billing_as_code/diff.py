@@ -167,6 +167,7 @@ class _Comparer:
         if forced or rebound or asked:
             reasons = tuple(dict.fromkeys(f"fixed:{path}" for path in forced))
             reasons += tuple(f"rebound:{target}" for target in rebound) + (("asked",) if asked else ())
+            reasons += ("unowned",) * (have.owner is None and not kind.labels_fixed)
             fields = tuple(d for _, d in rows)
             change = Change(want.address, "replace", fields, reasons, kind.replace_class, before=have, after=after)
             found.changes[want.address] = replace(change, cls=max([kind.replace_class, *(d.cls for d in fields)]))

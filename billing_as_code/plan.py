@@ -137,7 +137,7 @@ def judged(
     context = replace(context, actions=actions)
     for address, change in found.changes.items():
         found.errors += [(str(address), why) for why in kinds[address.kind].refuse(change, context)]
-        if _protected(change, kinds[address.kind]):
+        if _protected(change, kinds[address.kind]) and str(address) not in dict(found.protected):
             text = f"is protected (protect: true), and the plan would {change.action} it"
             found.protected.append((str(address), text))
     for name in sorted({a.kind for a in found.changes}):

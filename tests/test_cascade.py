@@ -274,6 +274,19 @@ def test_what_a_subscription_manages_is_nobodys_to_prune(subscribed: Workspace) 
     assert subscribed.plan().changes == ()
 
 
+def test_what_a_subscription_manages_takes_no_grants(subscribed: Workspace) -> None:
+    found = without_subscribed()
+    found["entitlements"]["acme"]["ai"] = {"external": True}
+    found["grants"] = {"acme": {"ai": {"bonus": {"amount": 5, "effective_at": "2026-12-01T00:00:00Z"}}}}
+    subscribed.write("catalog/all.yaml", found)
+    with pytest.raises(PlanError) as error:
+        subscribed.plan()
+    assert words(error) == (
+        "grants.acme.ai.bonus: is for an entitlement that a subscription manages, and OpenMeter lets nobody else grant "
+        "it anything"
+    )
+
+
 def test_what_a_subscription_manages_is_no_ones_to_declare(subscribed: Workspace) -> None:
     subscribed.write("catalog/all.yaml", catalog(grants={"acme": None}))
     with pytest.raises(PlanError) as error:

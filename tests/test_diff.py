@@ -221,6 +221,13 @@ def test_somebody_who_takes_our_label_off_is_answered_by_adoption(ws: Workspace)
     assert said(ws.converge()) == [("update", "customers.acme", ("adopted",))]
 
 
+def test_that_nobody_owned_what_is_replaced_is_said(ws: Workspace) -> None:
+    ws.http.post("/api/v1/meters", json={"slug": "calls", "eventType": "other", "aggregation": "COUNT"})
+    ws.write("catalog/a.yaml", {"meters": {"calls": COUNT}})
+    [change] = ws.plan().changes
+    assert (change.action, change.reasons) == ("replace", ("fixed:event_type", "unowned"))
+
+
 # -- protect --------------------------------------------------------------------------------------------------------
 
 
@@ -230,7 +237,9 @@ def test_a_protected_one_is_neither_deleted_nor_replaced(ws: Workspace) -> None:
     ws.write("catalog/a.yaml", {"meters": {"calls": COUNT | {"protect": True, "event_type": "other"}}})
     assert refused(ws) == (("meters.calls", "is protected (protect: true), and the plan would replace it"),)
     ws.write("catalog/a.yaml", {})
-    assert ("meters.calls", "is protected, and left the catalog. Declare it with protect: false first") in refused(ws)
+    assert refused(ws) == (
+        ("meters.calls", "is protected, and left the catalog. Declare it with protect: false first"),
+    )
 
 
 def test_what_protection_alone_refuses_has_the_exit_code_of_a_refusal(ws: Workspace) -> None:

@@ -15,6 +15,7 @@ _REASONS = {
     "exclusive": "it is not in the catalog, which bac.yaml makes the only source of its kind",
     "adopted": "it exists and nobody owns it: our label is written on it",
     "taken_over": "it is taken over from {}, by writing our label on it, so that a catalog of theirs cannot change it",
+    "unowned": "nobody owned it until now",
     "released": "it is external now: our label is taken off, nothing else changes",
     "asked": "--replace asks for it",
     "finish_carry": "an earlier override was cut short: the grants that it had still to carry over are made",

@@ -139,6 +139,12 @@ class GrantKind(Kind):
         end = terms.end_of(self, desired.spec)
         return "ended" if end is not None and end <= context.now else ""
 
+    def refuse(self, change: Change, context: Context) -> Iterable[str]:
+        entitlement = context.live.get(Address("entitlements", change.address.path[:2]))
+        if entitlement is not None and entitlement.managed:
+            hand = entitlement.managed
+            yield f"is for an entitlement that a {hand} manages, and OpenMeter lets nobody else grant it anything"
+
     # -- changes -----------------------------------------------------------------------------------
 
     def compile(self, change: Change, context: Context) -> Change:
