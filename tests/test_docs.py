@@ -1,5 +1,6 @@
 """README and docs/ say what is so: their commands run, their YAML is valid, their links lead somewhere.
 
+On a page of WALKTHROUGHS a yaml block whose first line names a file is written to it before what follows is run.
 A ```console block is a conversation: lines that start with `$ ` are run in a copy of this project, in order within a
 page, and where output follows, it must be the output. `...` on a line of its own stands for lines left out, and a
 digest may be any digest. A line that starts with `> ` goes on with the command before it. `bac dev` serves until the
@@ -9,6 +10,7 @@ page ends or another one takes its place, on a port of its own, which stands for
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -32,6 +34,7 @@ from billing_as_code.kinds.schema import catalog_schema, overlay_schema
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WALKTHROUGHS = {"getting-started.md"}
 DIGEST = re.compile(r"\b[0-9a-f]{12}\b")
 
 
@@ -121,7 +124,7 @@ def served() -> Iterator[Served]:
     found.stop()
 
 
-def run(command: str, project: Path, served: Served) -> str:
+def run(command: str, served: Served) -> str:
     """Run one documented command as a reader would; `# changes` at its end means exit code 2, `# stops` 5."""
     if command.startswith("curl "):
         return served.curl(command)
@@ -133,8 +136,11 @@ def run(command: str, project: Path, served: Served) -> str:
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets, f"the Makefile has no target {words[1]}"
         return ""
+    if words[0] in ("mkdir", "cd", "rm"):
+        {"mkdir": Path.mkdir, "cd": os.chdir, "rm": Path.unlink}[words[0]](Path(words[1]))
+        return ""
     if words[0] == "sed":
-        file = project / words[-1]
+        file = Path(words[-1])
         old, new = re.fullmatch(r"s/(.*)/(.*)/", words[-2]).groups()  # type: ignore[union-attr]
         assert old in file.read_text(), f"{command}: {words[-1]} has no {old!r}"
         file.write_text(file.read_text().replace(old, new))
@@ -157,10 +163,14 @@ def same(shown: list[str], real: str) -> bool:
 
 
 @pytest.mark.parametrize("page", named([p for p in PAGES if blocks(p, "console")]))
-def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, project: Path, served: Served) -> None:
-    for block in blocks(page, "console"):
-        for command, shown in conversation(block):
-            real = run(command, project, served)
+@pytest.mark.usefixtures("project")
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, served: Served) -> None:
+    for language, block in FENCE.findall(page.read_text()):
+        if language == "yaml" and page.name in WALKTHROUGHS:
+            path = Path(block.splitlines()[0].removeprefix("# "))
+            path.write_text(block.replace(":8888", f":{served.port}"))
+        for command, shown in conversation(block) if language == "console" else ():
+            real = run(command, served)
             while shown and not shown[-1].strip():
                 shown.pop()
             assert not shown or same(shown, real), f"{command} prints\n{real}\nand the page shows\n" + "\n".join(shown)
