@@ -42,7 +42,7 @@ ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order",
 
 DOORS = {
     "httpx": {"client"},
-    "yaml": {"reader.building", "reader.extents"},
+    "yaml": {"reader"},
     "jsonschema": {"catalog.validation"},
     "jsonschema_rs": {"catalog.validation"},
     "deepdiff": {"diff"},

@@ -12,8 +12,30 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from billing_as_code import reader
+from billing_as_code.errors import Problem
 from billing_as_code.model import Place
-from billing_as_code.reader import MOST_DEPTH, Block, FloatText, Items, building, describe, read, shown
+from billing_as_code.reader import MOST_DEPTH, Block, FloatText, Items, building, describe, shown
+
+
+def read(file: str, data: bytes) -> tuple[Block | None, list[Problem]]:
+    """What every test here reads with: both ways, which must agree in everything, places included."""
+    block, problems = reader.read(file, data)
+    later, same = reader.read(file, data, places=False)
+    assert same == problems
+    assert laid_out(later) == laid_out(block)
+    return block, problems
+
+
+def laid_out(value: Any) -> Any:
+    """A value as something that is equal only where values, their types and all places are."""
+    if isinstance(value, Block):
+        entries = [(key, laid_out(inner), *places) for key, inner, *places in value.entries()]
+        assert [(key, place) for key, _, place in value.keyed()] == [(key, place) for key, _, place, _ in entries]
+        return value.place, entries
+    if isinstance(value, Items):
+        return value.place, [(laid_out(inner), value.item_place(i)) for i, inner in enumerate(value)]
+    return type(value), value.text if isinstance(value, FloatText) else value
 
 
 def value_of(text: str) -> Any:
@@ -160,6 +182,20 @@ def test_keys_and_values_know_their_places() -> None:
     assert acme["subjects"].place == Place("f.yaml", 3, 15)
     assert acme["subjects"].item_place(1) == Place("f.yaml", 3, 19)
     assert list(acme.entries())[1] == ("name", "A", Place("f.yaml", 4, 5), Place("f.yaml", 4, 11))
+
+
+def test_where_a_map_is_led_to_from_is_known_before_anybody_asks_for_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    block, problems = reader.read("f.yaml", b"customers:\n  acme: {name: A}\n", places=False)
+    asked: list[str] = []
+    again = building._again
+    monkeypatch.setattr(building, "_again", lambda file, data: asked.append(file) or again(file, data))
+
+    assert block is not None and problems == []
+    assert list(block["customers"].keyed()) == [("acme", {"name": "A"}, Place("f.yaml", 2, 3))]
+    assert asked == []
+    assert block["customers"]["acme"].value_place("name") == Place("f.yaml", 2, 16)
+    assert block.value_place("customers") == Place("f.yaml", 2, 3)
+    assert asked == ["f.yaml"]
 
 
 def test_a_key_that_stands_twice_names_both_places_and_the_first_counts() -> None:

@@ -45,7 +45,7 @@ class Layer:
 
     def add(self, root: Block, *, uses: bool) -> None:
         """Take in a file. `uses` is false where it certainly uses no template."""
-        for name, value, place, value_place in root.entries():
+        for name, value, place in root.keyed():
             if value is None and (name in self._kinds or name == SECTION):
                 continue
             if name != SECTION and name not in self._kinds:
@@ -55,7 +55,10 @@ class Layer:
             elif not isinstance(value, Block):
                 key = "name" if name == SECTION else self._kinds[name].keys[0]
                 self._problems.add(
-                    value_place, name, f"is {describe(value)}, must be a map", f"{name}: {{<{key}>: ...}}"
+                    root.value_place(name),
+                    name,
+                    f"is {describe(value)}, must be a map",
+                    f"{name}: {{<{key}>: ...}}",
                 )
             elif name == SECTION:
                 self._add_templates(value)
@@ -95,10 +98,7 @@ class Layer:
         self, kind: Kind, block: Block, path: tuple[str, ...], found: dict[Address, Entry], is_overlay: bool
     ) -> None:
         name, levels = kind.name, len(kind.keys) - len(path) - 1
-        marks, file = block.marks, block.file
-        for i, (key, value) in enumerate(block.items()):
-            mark = marks[2 * i]
-            place = mark if isinstance(mark, Place) else Place(file, (mark >> 32) + 1, (mark & 0xFFFFFFFF) + 1)
+        for key, value, place in block.keyed():
             address = Address(name, (*path, key))
             if levels:
                 if isinstance(value, Block):

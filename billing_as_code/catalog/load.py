@@ -170,11 +170,12 @@ class _Loading:
                 message = f"the catalog is larger than {MOST_BYTES // 2**20} MB up to here"
                 self._problems.extend([Problem(label, 0, 0, "", message, "split it into several catalogs")])
                 raise TooLargeError
-            root, problems = read(label, data)
+            uses = USE.encode() in data
+            root, problems = read(label, data, places=uses)  # writing templates out asks for places
             self._is_whole = self._is_whole and not (root is None and problems)
             self._problems.extend(problems)
             if root is not None:
-                layer.add(root, uses=USE.encode() in data)
+                layer.add(root, uses=uses)
         return layer, labels
 
     # -- resources ------------------------------------------------------------------------------------------------
@@ -199,8 +200,8 @@ class _Loading:
 
     def _spec(self, address: Address, entry: Entry) -> Spec | None:
         kind, judge = self._kinds[address.kind], self._judges[address.kind]
-        wrong_keys = list(judge.wrong_keys(address.path))
-        for _, message, remedy in wrong_keys:
+        right_keys = judge.accepts_keys(address.path)
+        for _, message, remedy in judge.wrong_keys(address.path) if not right_keys else ():
             self._problems.add(entry.place, address, message, remedy)
         if isinstance(entry.raw, Block) and entry.raw.get(EXTERNAL_FIELD) is True:
             return self._external(address, entry)
@@ -210,7 +211,7 @@ class _Loading:
             if wrongs:
                 return None
         try:
-            return kind.canonical(address.path, entry.raw) if not wrong_keys else None
+            return kind.canonical(address.path, entry.raw) if right_keys else None
         except (ValueError, ArithmeticError):
             self._tell(address, entry, judge.unreal(entry.raw))
             return None
@@ -226,7 +227,8 @@ class _Loading:
         """References, and what kinds say themselves."""
         references = References(entries.keys(), self._kinds)
         for address, entry in entries.items():
-            self._tell(address, entry, references.of_address(address))
+            if not references.holds(address):
+                self._tell(address, entry, references.of_address(address))
             kind = self._kinds[address.kind]
             if kind.references and isinstance(entry.raw, Block):
                 self._tell(address, entry, references.of_fields(kind, entry.raw))

@@ -30,6 +30,17 @@ class References:
                 keys[kind].add(path[0])
         return keys
 
+    def holds(self, address: Address) -> bool:
+        """Whether all keys in an address are there; where they are not, `of_address` tells."""
+        kind = self._kinds[address.kind]
+        for key, refers_to in zip(address.path, kind.key_refs, strict=False):
+            if refers_to and key not in self._keys[refers_to]:
+                return False
+        return not kind.part_of or self._whole(kind, address) in self._declared
+
+    def _whole(self, kind: Kind, address: Address) -> Address:
+        return Address(kind.part_of, address.path[: len(self._kinds[kind.part_of].keys)])
+
     def of_address(self, address: Address) -> Iterator[Wrong]:
         """What is wrong with the keys in an address; the path of a `Wrong` is empty, since it is the address itself."""
         kind = self._kinds[address.kind]
@@ -39,7 +50,7 @@ class References:
                 missing = True
                 yield Wrong((), *self._not_there(refers_to, key), at_key=True)
         if kind.part_of and not missing:
-            whole = Address(kind.part_of, address.path[: len(self._kinds[kind.part_of].keys)])
+            whole = self._whole(kind, address)
             if whole not in self._declared:
                 message = f"is part of {whole}, which is not in the catalog"
                 yield Wrong((), message, f"declare that {self._kinds[kind.part_of].singular} too", at_key=True)

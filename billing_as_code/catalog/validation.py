@@ -35,18 +35,25 @@ class Judge:
     def accepts(self, raw: Any) -> bool:
         """Whether it is certainly valid. Where it is not, `wrongs` has the last word."""
         try:
-            valid = self._is_valid(raw)
-            return valid and (not self._opaque or all(_is_json(raw[name]) for name in self._opaque if name in raw))
+            if not self._is_valid(raw):
+                return False
+            return not self._opaque or all(_is_json(raw[name]) for name in self._opaque if name in raw)
         except ValueError:  # a `FloatText` where a schema looks
             return False
 
+    def accepts_keys(self, path: tuple[str, ...]) -> bool:
+        """Whether the keys of an address are what they must be; where they are not, `wrong_keys` tells."""
+        for key, is_valid, good in zip(path, self._keys, self._good_keys, strict=False):
+            if key not in good:
+                if not is_valid(key):
+                    return False
+                good.add(key)
+        return True
+
     def wrong_keys(self, path: tuple[str, ...]) -> Iterator[tuple[int, str, str]]:
         """What is wrong with the keys of an address: (position, message, remedy)."""
-        for i, (key, is_valid, good) in enumerate(zip(path, self._keys, self._good_keys, strict=False)):
-            if key in good:
-                continue
+        for i, (key, is_valid) in enumerate(zip(path, self._keys, strict=False)):
             if is_valid(key):
-                good.add(key)
                 continue
             what, schema = self._kind.keys[i], self._kind.key_schemas[i]
             most = schema.get("maxLength", len(key))
@@ -148,14 +155,11 @@ class Judge:
 
 
 def _is_json(value: Any) -> bool:
-    match value:
-        case Block():
-            return all(map(_is_json, value.values()))
-        case Items():
-            return all(map(_is_json, value))
-        case float():
-            return math.isfinite(value)
-    return True
+    if isinstance(value, Block):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, Items):
+        return all(map(_is_json, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _get(raw: Block, path: tuple[str, ...]) -> tuple[Any, bool]:

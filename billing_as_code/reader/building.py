@@ -1,4 +1,4 @@
-"""YAML text to plain values that know where they stand. The one door to the yaml package.
+"""YAML text to plain values that know where they stand.
 
 One pass over libyaml's events gives the YAML 1.2 core schema, the place of every key and value, keys that
 stand twice, and limits on depth, aliases and size: whatever the bytes are, `read` answers in bounded time and
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from sys import intern
 from typing import Any, NamedTuple
@@ -28,9 +29,10 @@ from yaml.events import (
 
 from billing_as_code.errors import Problem
 from billing_as_code.model import Address, Place
-from billing_as_code.reader.blocks import Block, Items, describe, packed, shown
+from billing_as_code.reader import unplaced
+from billing_as_code.reader.blocks import Block, Items, Origin, describe, packed, shown
 from billing_as_code.reader.encoding import at_byte, not_utf8, text_at
-from billing_as_code.reader.escapes import nul_texts
+from billing_as_code.reader.escapes import may_write_nul, nul_texts
 from billing_as_code.reader.scalars import Scalars, tagged_value
 from billing_as_code.reader.syntax import explain, unreadable
 
@@ -45,13 +47,15 @@ MOST_PROBLEMS = 1_000
 
 _CORE_MAP, _CORE_SEQ = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 _OFTEN = 2**12 - 1
+_BYTES_OF_AN_EVENT = 8
 
 
-def read(file: str, data: bytes) -> tuple[Block | None, list[Problem]]:
+def read(file: str, data: bytes, *, places: bool = True) -> tuple[Block | None, list[Problem]]:
     """What a file says, and everything that is wrong with it. `file` is what problems call it.
 
     None where it says nothing (empty, comments only) or cannot be read at all. Of a key that stands twice the
-    first value counts. The address of a problem is the dotted path of the mapping that it is in.
+    first value counts. The address of a problem is the dotted path of the mapping that it is in. Without `places` it is
+    the same, faster, and read once more when somebody asks where something stands.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
     if len(data) > MOST_BYTES:
@@ -62,6 +66,11 @@ def read(file: str, data: bytes) -> tuple[Block | None, list[Problem]]:
         remedy = "save it as UTF-8"
         return None, [at_byte(file, data, wrong_byte, "is not UTF-8 text", remedy)]
     problems: list[Problem] = []
+    is_likely_too_much = len(data) >= _BYTES_OF_AN_EVENT * MOST_EVENTS
+    if not places and not is_likely_too_much and not may_write_nul(data):
+        with suppress(unplaced.OddError, yaml.YAMLError):
+            origin = Origin(file, lambda: _again(file, data))
+            return unplaced.values(_Events(data).get_event, origin, MOST_DEPTH, MOST_EVENTS), problems
     try:
         return _Building(file, data, problems).document(), problems
     except _StopError:
@@ -72,6 +81,12 @@ def read(file: str, data: bytes) -> tuple[Block | None, list[Problem]]:
     except yaml.MarkedYAMLError as error:
         problems.append(_syntax(file, data, error))
     return None, problems
+
+
+def _again(file: str, data: bytes) -> Block:
+    block, problems = read(file, data)
+    assert block is not None and not problems  # whatever is out of the ordinary was read with its places at once
+    return block
 
 
 class _StopError(Exception):

@@ -14,10 +14,15 @@ from billing_as_code.reader.blocks import Block, Items
 _ESCAPED_NUL = re.compile(rb"\\(0|x00|u0000|U00000000)")
 
 
+def may_write_nul(data: bytes) -> bool:
+    """Whether an escape of a NUL is in it, as one or as a part of a text."""
+    return _ESCAPED_NUL.search(data) is not None
+
+
 def nul_texts(root: Block, data: bytes) -> Iterator[Problem]:
     """The texts that hold a NUL, which PostgreSQL does not store; each shared one once. Cheap where no escape of one
     is in `data`."""
-    if _ESCAPED_NUL.search(data) is None:
+    if not may_write_nul(data):
         return
     seen: set[int] = set()
     waiting: deque[tuple[Any, tuple[str, ...]]] = deque([(root, ())])

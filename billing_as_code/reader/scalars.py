@@ -11,6 +11,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_NUMERIC = frozenset("-+.0123456789")
 _MOST_DIGITS = 400  # what is longer than any double is no number that somebody counts with
 _TAG = "tag:yaml.org,2002:"
 
@@ -34,7 +35,9 @@ class Scalars(dict[str, Any]):
     """The values of unquoted scalars by their text; a text is looked at once."""
 
     def __missing__(self, text: str) -> Any:
-        value = self[text] = plain_value(text)
+        # nearly all are words, and no number begins as a word does
+        is_word = text[:1] not in _NUMERIC and text not in _NULL and text not in _BOOLEANS
+        value = self[text] = text if is_word else plain_value(text)
         return value
 
 
