@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from threading import Event
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -31,6 +32,8 @@ TRIES_TO_CONNECT = 3
 """Less, for what refuses the connection: it is not there, or the address is wrong."""
 LONGEST_WAIT = 60.0
 """Seconds that one Retry-After is obeyed for."""
+_LOOK_AGAIN = 0.1
+"""Seconds before one that waits notices that nobody wants the answer any more."""
 
 LOOKED_AT = 4096
 """Bytes of an answer that a mere look reads."""
@@ -88,9 +91,10 @@ class OpenMeter:
     def close(self) -> None:
         self._http.close()
 
-    def fetch(self, path: str, query: Query = (), *, tries: int = TRIES) -> bytes:
-        """GET as it came, for the caller to parse. Raises ApiError, after so many tries where trying helps."""
-        return self._repeated("GET", path, query, harmless=True, tries=tries).content
+    def fetch(self, path: str, query: Query = (), *, tries: int = TRIES, over: Event | None = None) -> bytes:
+        """GET as it came, for the caller to parse. Raises ApiError, after so many tries where trying helps; once `over`
+        is set, nobody wants the answer any more, and none follows."""
+        return self._repeated("GET", path, query, harmless=True, tries=tries, over=over).content
 
     def get(self, path: str, query: Query = (), *, tries: int = TRIES) -> Json:
         """GET, decoded. Raises ApiError."""
@@ -130,6 +134,7 @@ class OpenMeter:
         *,
         harmless: bool = False,
         tries: int = TRIES,
+        over: Event | None = None,
     ) -> httpx.Response:
         """One request until it is answered; `harmless` says that it may be done twice."""
         for attempt in range(1, tries + 1):
@@ -139,8 +144,19 @@ class OpenMeter:
                 wait = self._wait(error, attempt, harmless=harmless)
                 if wait is None or attempt >= (min(tries, TRIES_TO_CONNECT) if error.never_sent else tries):
                     raise
-                self.sleep(wait)
+                self._pause(wait, over)
+                if over is not None and over.is_set():
+                    raise
         raise AssertionError("the last try returns or raises")
+
+    def _pause(self, seconds: float, over: Event | None) -> None:
+        """Sleep, but no longer than until it is over."""
+        if over is None:
+            self.sleep(seconds)
+            return
+        while seconds > 0 and not over.is_set():
+            self.sleep(min(seconds, _LOOK_AGAIN))
+            seconds -= _LOOK_AGAIN
 
     def _wait(self, error: ApiError, attempt: int, *, harmless: bool) -> float | None:
         """Seconds before the next try, None where there shall be none."""

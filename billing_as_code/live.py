@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import chain
+from threading import Event
 from typing import Any
 
 from billing_as_code.client import OpenMeter, parse
@@ -124,32 +126,45 @@ def _wire_of(resource: Resource) -> Item:
     return dict(resource.facts.get("wire") or {"id": resource.id})
 
 
+_PATIENCE = 1.0
+"""Seconds that a read which failed waits for its requests under way: an embedded server may be gone right after."""
+
+
 class _Lists:
     """All pages of all lists, some under way at a time.
 
-    Pages stay bytes until they are wanted, and a kind's items are made a page at a time: tens of thousands of them at
-    once would be most of the memory of a run. Only a first page is parsed as soon as it is there, since it tells which
-    others there are.
+    Pages stay bytes until they are wanted, few more of them than are under way, and a kind's items are made a page at a
+    time: tens of thousands of them at once would be most of the memory of a run. Only a first page is parsed as soon as
+    it is there, since it tells which others there are.
     """
 
     def __init__(self, client: OpenMeter, width: int, progress: Progress) -> None:
         self._client, self._progress = client, progress
         self._pool = ThreadPoolExecutor(width)
+        self._ahead = 2 * width
+        self._over = Event()
         self._lists: dict[str, list[_List]] = {}
         self._unopened: dict[Future[bytes], _List] = {}
-        self._done = self._known = 0
+        self._later: deque[tuple[_List, int]] = deque()
+        self._sent = self._done = self._known = 0
 
     def __enter__(self) -> _Lists:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Nothing is asked again from here on, and what is under way has ended, or is left behind."""
+        self._over.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if kind is None or issubclass(kind, Exception):  # whoever interrupts does not wait
+            every = (future for lists in self._lists.values() for one in lists for future in one.pages.values())
+            wait([future for future in every if future is not None and not future.done()], timeout=_PATIENCE)
 
     def ask(self, kind: Kind) -> None:
         """Start to fetch the lists of a kind."""
         self._lists[kind.name] = [_List(listing) for listing in kind.listings]
         for one in self._lists[kind.name]:
-            self._unopened[self._fetch(one, 1)] = one
+            self._known += 1
+            self._unopened[self._send(one, 1)] = one
 
     def items(self, kind: Kind) -> Iterable[Item]:
         """Each item once (a list that changes while it is read may show one twice), with the labels that a second list
@@ -164,15 +179,20 @@ class _Lists:
         seen: set[str] = set()
         for one in self._lists[kind.name]:
             for items in self._pages(one) if not one.listing.labels else ():
-                fresh = {i["id"]: i for i in items if i["id"] not in seen}
-                seen |= fresh.keys()
-                yield [{**i, "metadata": labels[name]} if name in labels else i for name, i in fresh.items()]
+                ids = {i["id"] for i in items}
+                if len(ids) < len(items) or not ids.isdisjoint(seen):
+                    items = list({i["id"]: i for i in items if i["id"] not in seen}.values())
+                seen |= ids
+                if labels:
+                    items = [{**i, "metadata": labels[i["id"]]} if i["id"] in labels else i for i in items]
+                yield items
 
     def _pages(self, one: _List) -> Iterator[list[Item]]:
         while (page := one.page + 1) in one.pages:
-            while not one.pages[page].done():
-                self._open(wait((*self._unopened, one.pages[page]), return_when=FIRST_COMPLETED).done)
-            self._open([one.pages[page]])
+            future = one.pages[page] or self._send(one, page)  # it is wanted now, whatever else waits
+            while not future.done():
+                self._open(wait((*self._unopened, future), return_when=FIRST_COMPLETED).done)
+            self._open([future])
             one.page = page
             items, one.first = one.first if page == 1 else self._take(one, page), []
             yield items
@@ -186,24 +206,29 @@ class _Lists:
     def _take(self, one: _List, page: int) -> list[Item]:
         items, more = one.take(page)
         self._done += 1
-        for other in more:
-            self._fetch(one, other)
+        self._known += len(more)
+        one.pages |= dict.fromkeys(more)
+        self._later.extend((one, other) for other in more)
+        while self._later and self._sent - self._done < self._ahead:
+            following, number = self._later.popleft()
+            if following.pages[number] is None:
+                self._send(following, number)
         self._progress(self._done, self._known)
         return items
 
-    def _fetch(self, one: _List, page: int) -> Future[bytes]:
+    def _send(self, one: _List, page: int) -> Future[bytes]:
         path, query = one.listing.request(page)
-        future = one.pages[page] = self._pool.submit(self._client.fetch, path, query)
-        self._known += 1
+        future = one.pages[page] = self._pool.submit(self._client.fetch, path, query, over=self._over)
+        self._sent += 1
         return future
 
 
 class _List:
-    """One list: its pages as they are fetched, the last of them that was used, and the items of the first."""
+    """One list: its pages (None: to be asked for later), the last of them that was used, and the items of the first."""
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
-        self.pages: dict[int, Future[bytes]] = {}
+        self.pages: dict[int, Future[bytes] | None] = {}
         self.page = 0
         self.first: list[Item] = []
         self._ids: dict[int, set[str]] = {}
@@ -211,7 +236,9 @@ class _List:
     def take(self, page: int) -> tuple[list[Item], tuple[int, ...]]:
         """The items of a page that was fetched, and the pages to ask for next. Raises ApiError."""
         name = f"GET {self.listing.path}"
-        body = parse(name, self.pages[page].result())
+        future = self.pages[page]
+        assert future is not None
+        body = parse(name, future.result())
         self.pages[page] = _taken()
         try:
             items = self.listing.items(page, body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -155,6 +156,62 @@ def test_the_labels_of_a_boolean_come_from_the_list_that_shows_them(ws: Workspac
     found = state[Address("entitlements", ("acme", "sso"))]
     assert (found.owner, found.marks) == ("acme-billing", {"bac.owner": "acme-billing"})
     assert KINDS["entitlements"].get(found.spec, "metadata") == {"note": "x"}
+
+
+# -- giving up ------------------------------------------------------------------------------------------------------
+
+
+def test_a_read_that_fails_asks_nothing_more_and_leaves_nothing_under_way(paged: Workspace) -> None:
+    """One page cannot be understood while the others are told to come back later, for minutes if anybody did."""
+    asked: list[str] = []
+    is_told = threading.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        page = request.url.params["page"]
+        asked.append(page)
+        if page == "1":
+            return paged.transport.handle_request(request)
+        if page == "2":
+            assert is_told.wait(10)
+            return httpx.Response(200, content=b"no JSON")
+        is_told.set()
+        return httpx.Response(503, headers={"retry-after": "60"})
+
+    under_way: list[str] = []
+
+    class Watched(OpenMeter):
+        def fetch(self, *request: Any, **how: Any) -> bytes:
+            under_way.append("a read")
+            try:
+                return super().fetch(*request, **how)
+            finally:
+                under_way.pop()
+
+    client = Watched("http://openmeter.test", transport=httpx.MockTransport(answer))
+    with pytest.raises(ApiError, match="the answer is no JSON"):
+        live.read(client, {"customers": KINDS["customers"]})
+    assert sorted(asked) == ["1", "2", "3"]
+    assert under_way == []
+
+
+def test_pages_are_fetched_a_little_ahead_of_the_one_that_is_looked_at(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all of a list would lie in memory while its first page is understood."""
+    monkeypatch.setattr(listings, "PAGE", 1)
+    ws.write("catalog/a.yaml", {"customers": {f"c{n}": {"name": "C"} for n in range(9)}})
+    ws.converge()
+    ws.forget()
+    ahead: list[int] = []
+
+    def progress(done: int, known: int) -> None:
+        assert known == 9
+        ahead.append(len(ws.requests()) - done)
+
+    client = OpenMeter("http://openmeter.test", transport=ws.transport)
+    state = live.read(client, {"customers": KINDS["customers"]}, width=1, progress=progress)
+    assert len(state) == len(ahead) == 9
+    assert max(ahead) <= 2
 
 
 # -- wrong answers --------------------------------------------------------------------------------------------------
