@@ -90,7 +90,7 @@ class _Comparer:
             (have.owner == self.rules.owner or (kind.labels_fixed and have.owner in self.rules.formerly))
             and want.protect == have.protect
             and not have.managed
-            and (have.spec == want.spec or self._only_soft(kind, want.spec, have.spec))
+            and (have.spec is want.spec or have.spec == want.spec or self._only_soft(kind, want.spec, have.spec))
             and not self._rebound(have, self.context.live)
             and want.address not in self.rules.replace
             and kind.mend(have, self.context) is None

@@ -12,7 +12,7 @@ from typing import Any
 
 from billing_as_code.client import OpenMeter, parse
 from billing_as_code.errors import ApiError
-from billing_as_code.kinds.base import Item, Kind, Listing
+from billing_as_code.kinds.base import NOTHING, Item, Kind, Listing
 from billing_as_code.model import Resource, State
 
 Progress = Callable[[int, int], None]
@@ -45,13 +45,17 @@ def read(
     width: int = 8,
     progress: Progress = lambda a, b: None,
     nameless: Nameless = lambda kind, item, names: None,
+    like: State = NOTHING,
 ) -> State:
-    """The live state of some kinds, in ceil(n / 1000) requests a kind. Raises ApiError."""
+    """The live state of some kinds, in ceil(n / 1000) requests a kind. Raises ApiError.
+
+    What is as in `like` is made of the same objects.
+    """
     with _Lists(client, width, progress) as lists:
         # parts are needed before what they are part of
         for kind in sorted(kinds.values(), key=lambda k: not k.part_of):
             lists.ask(kind)
-        return assemble(kinds, {kind.name: lists.items(kind) for kind in kinds.values()}, nameless)
+        return assemble(kinds, {kind.name: lists.items(kind) for kind in kinds.values()}, nameless, like)
 
 
 def unshown(client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8) -> dict[str, Mapping[str, str]]:
@@ -71,6 +75,7 @@ def assemble(
     kinds: Mapping[str, Kind],
     items: Mapping[str, Iterable[Item]],
     nameless: Nameless = lambda kind, item, names: None,
+    like: State = NOTHING,
 ) -> State:
     """The state of some wire items, by kind. Raises ApiError where one cannot be understood.
 
@@ -85,7 +90,7 @@ def assemble(
             parts.setdefault(str(item.get(kinds[name].part_wire)), []).append(item)
     for name, kind in kinds.items():
         for item in held[name] if name in held else items[name]:
-            resource = _understood(kind, item, names)
+            resource = _understood(kind, item, names, like)
             if resource is None:
                 nameless(kind, item, names)
                 continue
@@ -101,9 +106,9 @@ def assemble(
     return state
 
 
-def _understood(kind: Kind, item: Item, names: Mapping[str, tuple[str, ...]]) -> Resource | None:
+def _understood(kind: Kind, item: Item, names: Mapping[str, tuple[str, ...]], like: State) -> Resource | None:
     try:
-        return kind.live(item, names)
+        return kind.live(item, names, like)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
         raise ApiError(
             f"GET {kind.listings[0].path}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from billing_as_code.kinds.fields import Absent, BadValue, Field, Names, Schema, same
@@ -12,17 +13,29 @@ from billing_as_code.model import Json, Spec, Value
 
 
 class _Row(NamedTuple):
-    """A field as it is looked up in a mapping: below the keys `outer`, by `name`; where `among` is given, only if the
-    value at index `when` is one of those."""
+    """A field as it is looked up in the mapping that it stands in."""
 
-    outer: tuple[str, ...]
     name: str
     read: Callable[[Any, Names], Any] | None
     canonical: Callable[[Any], Value] | None
     default: Any
     computed: bool
+
+
+class _Group(NamedTuple):
+    """Neighbouring rows that stand in one mapping, below the keys `outer`, and exist on one condition: where `among` is
+    given, only if the value at index `when` is one of those.
+
+    `absent` are their values where they do not exist, `defaults` where the mapping is not there; None where a row has
+    to be asked even then.
+    """
+
+    outer: tuple[str, ...]
     when: int
     among: tuple[Value, ...] | None
+    rows: tuple[_Row, ...]
+    absent: tuple[None, ...]
+    defaults: tuple[Value, ...] | None
 
 
 class Table:
@@ -57,41 +70,67 @@ class Table:
     # -- canonical form ----------------------------------------------------------------------------
 
     @cached_property
-    def _rows(self) -> tuple[_Row, ...]:
-        return tuple(self._row(f, f.name, None) for f in self.fields)
+    def _groups(self) -> tuple[_Group, ...]:
+        return self._grouped([(f, f.name, None) for f in self.fields])
 
     @cached_property
-    def _wire_rows(self) -> tuple[_Row, ...]:
-        return tuple(self._row(f, f.wire or f.name, f.read) for f in self.fields)
+    def _wire_groups(self) -> tuple[_Group, ...]:
+        return self._grouped([(f, f.wire or f.name, f.read) for f in self.fields])
 
-    def _row(self, f: Field, name: str, read: Callable[[Any, Names], Any] | None) -> _Row:
-        *outer, last = name.split(".")
-        canonical = f.canonical if f.canonical is not same else None
-        at, values = (self.index[f.when[0]], f.when[1]) if f.when else (0, None)
-        return _Row(tuple(outer), last, read, canonical, f.default, callable(f.default), at, values)
+    def _grouped(self, rows: list[tuple[Field, str, Callable[[Any, Names], Any] | None]]) -> tuple[_Group, ...]:
+        groups: list[_Group] = []
+        for (outer, condition), members in groupby(rows, lambda row: (tuple(row[1].split(".")[:-1]), row[0].when)):
+            of = tuple(
+                _Row(
+                    name.rpartition(".")[2],
+                    read,
+                    f.canonical if f.canonical is not same else None,
+                    f.default,
+                    callable(f.default),
+                )
+                for f, name, read in members
+            )
+            when, among = (self.index[condition[0]], condition[1]) if condition else (0, None)
+            silent = not any(row.read is not None or row.computed for row in of)
+            defaults = tuple(row.default for row in of) if silent else None
+            groups.append(_Group(outer, when, among, of, (None,) * len(of), defaults))
+        return tuple(groups)
 
     def canonical(self, path: Sequence[str], raw: Mapping[str, Any]) -> Spec:
         """The spec of a valid YAML mapping (a field that is null counts as left out).
 
         Raises BadValue where a value has the right shape and no meaning.
         """
-        return self._settle(self._rows, path, raw, {})
+        return self._settle(self._groups, path, raw, {})
 
     def from_wire(self, path: Sequence[str], item: Mapping[str, Any], names: Names) -> Spec:
         """The spec of what OpenMeter answered. `names` says whose an id is."""
-        spec = self._settle(self._wire_rows, path, item, names)
+        spec = self._settle(self._wire_groups, path, item, names)
+        classes = tuple(map(type, spec))
+        texts = self._sound.get(classes)
+        if texts is None:
+            texts = self._sound[classes] = self._texts(spec)
+        for i in texts:
+            value = spec[i]
+            held: Value = value.values() if value.__class__ is dict else value
+            for inner in held:
+                if inner.__class__ is not str:
+                    raise TypeError(f"{value!r} holds what is no text")
+        return spec
+
+    @cached_property
+    def _sound(self) -> dict[tuple[type, ...], tuple[int, ...]]:
+        """The classes of specs that were looked at and found right, and which of their fields hold texts. Few: nearly
+        all resources of a kind have one of a handful."""
+        return {}
+
+    def _texts(self, spec: Spec) -> tuple[int, ...]:
+        """The fields that hold texts. Raises TypeError where a value is of a class that its field cannot have."""
         shapes, of_texts = self._shapes
         for i, value in enumerate(spec):
-            if value is None:
-                continue
-            if value.__class__ not in shapes[i]:
+            if value is not None and value.__class__ not in shapes[i]:
                 raise TypeError(f"{value!r} is a {type(value).__name__}")
-            if not of_texts[i]:
-                continue
-            held: Value = value.values() if isinstance(value, dict) else value
-            if any(v.__class__ is not str for v in held):
-                raise TypeError(f"{value!r} holds what is no text")
-        return spec
+        return tuple(i for i, value in enumerate(spec) if value is not None and of_texts[i])
 
     @cached_property
     def _shapes(self) -> tuple[tuple[frozenset[type], ...], tuple[bool, ...]]:
@@ -101,29 +140,32 @@ class Table:
         texts = [entry.get("type") == "string" for entry in entries]
         return tuple(frozenset(_classes(s)) for s in schemas), tuple(texts)
 
-    def _settle(self, rows: tuple[_Row, ...], path: Sequence[str], source: Mapping[str, Any], names: Names) -> Spec:
+    def _settle(self, groups: tuple[_Group, ...], path: Sequence[str], source: Mapping[str, Any], names: Names) -> Spec:
         # Runs for every field of everything that is declared or live: a loop without calls but those that rows ask for
         values: list[Value] = []
         value: Any = None
         try:
-            for outer, name, read, canonical, default, computed, when, among in rows:
+            for outer, when, among, rows, absent, defaults in groups:
                 if among is not None and values[when] not in among:
-                    values.append(None)
+                    values += absent
                     continue
-                value = source
+                held: Any = source
                 for step in outer:
+                    if held is not None:
+                        held = held.get(step)
+                if held is None and defaults is not None:
+                    values += defaults
+                    continue
+                for name, read, canonical, default, computed in rows:
+                    value = held.get(name) if held is not None else None
+                    if read is not None:
+                        value = read(value, names)
                     if value is not None:
-                        value = value.get(step)
-                if value is not None:
-                    value = value.get(name)
-                if read is not None:
-                    value = read(value, names)
-                if value is not None:
-                    values.append(value if canonical is None else canonical(value))
-                elif computed:
-                    values.append(default(path, dict(zip(self.index, values, strict=False))))
-                else:
-                    values.append(default)
+                        values.append(value if canonical is None else canonical(value))
+                    elif computed:
+                        values.append(default(path, dict(zip(self.index, values, strict=False))))
+                    else:
+                        values.append(default)
         except (ValueError, ArithmeticError) as error:
             raise BadValue(self.fields[len(values)].name, value) from error
         return tuple(values)

@@ -38,7 +38,8 @@ def plan(
     """Compare the catalog with what is live. Changes nothing. Raises CatalogError, ApiError, PlanError."""
     with uncollected():
         desired = load_desired(session)
-        live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
+        width = session.environment.reads
+        live = live_state.read(session.client, session.kinds, width=width, progress=progress, like=desired)
         return compared(session, desired, live, only, replaced, gap)
 
 

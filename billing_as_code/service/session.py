@@ -98,4 +98,7 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was:
+            # what was made has grown old: else the next collection, of the young, would look at all of it
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

@@ -19,6 +19,7 @@ from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import (
     KEY,
+    NOTHING,
     SAFE,
     Absent,
     Context,
@@ -91,6 +92,19 @@ def _bound(key: str, feature_id: str) -> Mapping[str, Json]:
     return {"bound": ((Address("features", (key,)), feature_id),)}
 
 
+def _alike(period: Mapping[str, Json]) -> Mapping[str, Json]:
+    """One mapping for the same few periods that stand on nearly everything."""
+    try:
+        return _shared(tuple(period.items()))
+    except (TypeError, AttributeError):  # not as OpenMeter shows it: `refuse` tells
+        return period
+
+
+@lru_cache(maxsize=4096)
+def _shared(period: tuple[tuple[str, Json], ...]) -> Mapping[str, Json]:
+    return dict(period)
+
+
 class EntitlementKind(Kind):
     """Nothing of an entitlement can be changed: an override makes another in its place."""
 
@@ -106,11 +120,11 @@ class EntitlementKind(Kind):
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         bound = _bound(item["featureKey"], item["featureId"])
         if period := item.get("currentUsagePeriod"):
-            return {**bound, "period": period, "usage_period": item["usagePeriod"]}
+            return {**bound, "period": _alike(period), "usage_period": _alike(item["usagePeriod"])}
         return bound
 
-    def live(self, item: Mapping[str, Any], names: Names) -> Resource | None:
-        resource = super().live(item, names)
+    def live(self, item: Mapping[str, Any], names: Names, like: State = NOTHING) -> Resource | None:
+        resource = super().live(item, names, like)
         if resource is None:
             return None
         if ANCHOR in resource.marks and self.get(resource.spec, "type") == "metered":

@@ -16,7 +16,20 @@ from typing import Any
 from billing_as_code.kinds import carryover as carry
 from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import KEY, SAFE, Absent, Context, Field, Kind, Known, Look, Names, Sight, V1Listing
+from billing_as_code.kinds.base import (
+    KEY,
+    NOTHING,
+    SAFE,
+    Absent,
+    Context,
+    Field,
+    Kind,
+    Known,
+    Look,
+    Names,
+    Sight,
+    V1Listing,
+)
 from billing_as_code.kinds.grants import changing, terms
 from billing_as_code.kinds.grants.changing import Granting, void
 from billing_as_code.kinds.looks import times_in
@@ -84,9 +97,9 @@ class GrantKind(Kind):
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         return {"wire": item}
 
-    def live(self, item: Mapping[str, Any], names: Names) -> Resource | None:
+    def live(self, item: Mapping[str, Any], names: Names, like: State = NOTHING) -> Resource | None:
         carry.understood(item)
-        resource = super().live(item, names)
+        resource = super().live(item, names, like)
         if resource is None:
             return None
         if text := resource.marks.get(carry.TERMS):
