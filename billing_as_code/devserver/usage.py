@@ -105,6 +105,7 @@ def query(store: Store, question: Question) -> list[UsageRow]:
 def _states(store: Store, question: Question) -> Iterable[tuple[Part, State]]:
     aggregation = question.meter.aggregation
     selection = Selection(question)
+    selection.choose(store)
     for row in store.all(*selection.sql(_STATE_COLUMNS[aggregation])):
         if row["first"] is not None:
             yield selection.part(row), _state(row)

@@ -13,6 +13,10 @@ from typing import Any
 from .aggregation import bucket_seconds, unix, window
 from .jsonpath import native_path, parse
 from .questions import Question
+from .store import Store
+
+_MANY = 10_000
+_WORTH = 10
 
 
 class UnknownColumn(ValueError):
@@ -33,8 +37,19 @@ class Selection:
 
     def __init__(self, question: Question) -> None:
         self._question = question
+        self._scanned = False
         self._dimensions = [name for name in sorted(question.group_by) if name not in ("subject", "customer_id")]
         self._by_subject = "subject" in question.group_by or "customer_id" in question.group_by
+
+    def choose(self, store: Store) -> None:
+        """Read the whole table where much of it is wanted: in its order that takes a tenth of the time per event.
+
+        Few events are found by the index, and so added up in the order in which ClickHouse keeps them.
+        """
+        held = store.value("SELECT max(seq) FROM events") or 0
+        if held >= _MANY and not self._question.subjects and not self._question.customers:
+            where, parameters = self.by_key()
+            self._scanned = store.value(f"SELECT count(*) FROM events WHERE {where}", parameters) > held / _WORTH
 
     def sql(self, columns: str, condition: str = "", *, by_value: bool = False) -> tuple[str, list[Any]]:
         """A statement that answers these columns per group."""
@@ -47,8 +62,9 @@ class Selection:
         if by_value:
             condition = "value <> 'null'"
         return (
-            f"SELECT {', '.join([*(name for name, _ in keys), columns])} FROM (SELECT {inner} FROM events"
-            f" WHERE {where}){f' WHERE {condition}' if condition else ''}"
+            f"SELECT {', '.join([*(name for name, _ in keys), columns])} FROM (SELECT {inner}"
+            f" FROM events{' NOT INDEXED' if self._scanned else ''} WHERE {where})"
+            + (f" WHERE {condition}" if condition else "")
             + (f" GROUP BY {', '.join(grouped)}" if grouped else ""),
             parameters,
         )

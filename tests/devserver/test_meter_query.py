@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from billing_as_code.devserver import usage_sql
+from billing_as_code.devserver.store import Store
+
 START = "2026-11-20T10:00:00Z"
 
 _ids = itertools.count()
@@ -62,6 +65,27 @@ def values(rows: list[dict[str, Any]]) -> list[Any]:
 
 def advance(client: httpx.Client, now: str) -> None:
     assert client.put("/_dev/clock", json={"now": now}).status_code == 200
+
+
+@pytest.mark.parametrize("aggregation", ["SUM", "COUNT", "AVG", "MIN", "MAX", "LATEST", "UNIQUE_COUNT"])
+@pytest.mark.parametrize("question", [{}, {"windowSize": "DAY"}, {"groupBy": ["model"]}, {"groupBy": ["subject"]}])
+def test_a_query_that_reads_the_whole_table_answers_as_by_the_index(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, aggregation: str, question: dict[str, Any]
+) -> None:
+    make_meter(client, aggregation)
+    days = [f"2026-11-{20 + n % 3}T{23 - n % 7}:00:{n % 60:02d}Z" for n in range(40)]
+    use(client, *({"tokens": n * 3 % 17, "model": f"m{n % 3}", "by": f"s{n % 5}", "at": a} for n, a in enumerate(days)))
+    by_index = ask(client, **question)
+    statements: list[str] = []
+    original = Store.all
+    monkeypatch.setattr(usage_sql, "_MANY", 1)
+    monkeypatch.setattr(Store, "all", lambda self, sql, *rest: statements.append(sql) or original(self, sql, *rest))
+
+    assert ask(client, **question) == by_index
+    assert any("NOT INDEXED" in sql for sql in statements)
+    statements.clear()
+    assert ask(client, subject=["s1"])
+    assert not any("NOT INDEXED" in sql for sql in statements)
 
 
 @pytest.mark.parametrize(
