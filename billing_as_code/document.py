@@ -54,8 +54,13 @@ def _resource_json(resource: Resource | None) -> Json:
     return {"spec": list(resource.spec), "id": resource.id, "owner": resource.owner, "protect": resource.protect}
 
 
+_ATOMS = frozenset((str, int, bool, type(None)))
+
+
 def _refs(value: Json) -> Json:
     """References as {"$ref": [what, of, arg]}, and numbers that are no integers as text that says so."""
+    if value.__class__ in _ATOMS:
+        return value
     if isinstance(value, Ref):
         return {"$ref": list(value)}
     if isinstance(value, float):

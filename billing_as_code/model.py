@@ -219,6 +219,9 @@ class Event:
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
+_WHOLE_FLOAT = re.compile(r"(?:^|[:\[,])-?\d[\d.]*(?:\.0|e\+\d+)(?:$|[,\]}])")
+"""A number as the encoder writes a float that is whole; in a text it may be something else, never the other way."""
+
 
 def canonical_json(value: Json) -> str:
     """The one text of a JSON value: keys sorted, no spaces. A float that is whole is written as an integer."""
@@ -227,7 +230,8 @@ def canonical_json(value: Json) -> str:
     except TypeError:  # a mapping that is no dict
         return _canonical(_whole(value))
     # only where a whole float may stand is the value looked through
-    return _canonical(_whole(value)) if ".0" in text or "e+" in text else text
+    may_be = (".0" in text or "e+" in text) and _WHOLE_FLOAT.search(text) is not None
+    return _canonical(_whole(value)) if may_be else text
 
 
 def _whole(value: Json) -> Json:
