@@ -46,6 +46,7 @@ check: lint test
 	$(BIN)/bac validate
 
 bench: $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	$(BIN)/python -m benchmarks
 
 clean:

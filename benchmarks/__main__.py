@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
-from benchmarks import PYTHON, data
+from benchmarks import PYTHON, data, devserver
 from benchmarks.measuring import BAC, Measure, Server, best, page_server, run
 from benchmarks.report import Compared, Result, write
 
@@ -21,9 +21,13 @@ RUNS = 5
 
 def main() -> None:
     small = _sample()
-    results = [Result(f"{size:,} resources", "validate", _validate(size)) for size in SIZES]
-    compared = [line for size in SIZES for line in _plans(size)]
-    write(ROOT / "docs" / "performance.md", [*small, *results], compared, RUNS)
+    folders = {size: _project(size) for size in SIZES}
+    results = [Result(f"{size:,} resources", "validate", _validate(folder)) for size, folder in folders.items()]
+    results.append(Result("10,000 resources", "plan, all to be created", _creating(10_000)))
+    compared = [line for size, folder in folders.items() for line in _plans(size, folder)]
+    server = devserver.measure(WORK / "devserver", RUNS)
+    megabytes = sum(f.stat().st_size for f in (folders[SIZES[-1]] / "catalog").rglob("*.yaml")) / 1e6
+    write(ROOT / "docs" / "performance.md", [*small, *results], compared, server, megabytes, RUNS)
 
 
 def _say(text: str) -> None:
@@ -66,42 +70,53 @@ def _measured(command: list[str], folder: Path, server: Server | None = None) ->
 
 
 def _project(size: int) -> Path:
-    """A project of that size, its catalog written and the server's answers recorded, unless they are there already."""
+    """A project of that size, its catalog written, and the lists of an OpenMeter that holds it."""
     folder = WORK / str(size)
-    shutil.rmtree(folder / "catalog", ignore_errors=True)
-    data.write(folder, size)
-    digest = hashlib.sha256()
-    for file in sorted((folder / "catalog").rglob("*.yaml")):
-        digest.update(file.read_bytes())
-    stamp = folder / "recorded"
-    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        _say(f"recording {size:,} resources of the dev server; at 40,000 this takes minutes, once")
-        shutil.rmtree(folder / "pages", ignore_errors=True)
-        subprocess.run([PYTHON, "-m", "benchmarks.recording", str(folder), str(folder / "pages")], check=True)
-        stamp.write_text(digest.hexdigest())
+    shutil.rmtree(folder, ignore_errors=True)
+    customers = data.write(folder, size)
+    multiply = [PYTHON, "-m", "benchmarks.multiplying", str(_recorded()), str(folder / "pages"), str(customers)]
+    subprocess.run(multiply, check=True)
     return folder
 
 
-def _validate(size: int) -> Measure:
-    folder = _project(size)
+@cache
+def _recorded() -> Path:
+    """The lists of a dev server that holds one block of customers."""
+    folder = WORK / "recorded"
+    shutil.rmtree(folder, ignore_errors=True)
+    data.write(folder, data.BLOCK * 4)
+    _say(f"recording {data.BLOCK * 4:,} resources of the dev server")
+    subprocess.run([PYTHON, "-m", "benchmarks.recording", str(folder), str(folder / "pages")], check=True)
+    return folder / "pages"
+
+
+def _validate(folder: Path) -> Measure:
     data.configure(folder, "http://127.0.0.1:1")
     return _measured([BAC, "validate", "--env", data.ENVIRONMENT], folder)
 
 
-def _plans(size: int) -> list[Compared]:
+def _plans(size: int, folder: Path) -> list[Compared]:
     """A plan that finds nothing to do, against the floor of the same run, without and with latency."""
-    folder = _project(size)
     lines: list[Compared] = []
     with page_server(folder / "pages") as server:
         data.configure(folder, server.url)
         for latency in LATENCIES:
             server.latency(latency)
             plan = _measured([BAC, "plan", "--env", data.ENVIRONMENT, "--exit-code"], folder, server)
-            floor = [PYTHON, "-m", "benchmarks.floor", server.url, str(folder / "pages")]
+            floor = [PYTHON, "-m", "benchmarks.floor", server.url, str(folder / "pages"), str(folder / "catalog")]
             one = _measured([*floor, "1"], ROOT, server)
             eight = _measured([*floor, "8"], ROOT, server)
             lines.append(Compared(size, latency, plan, one, eight))
     return lines
+
+
+def _creating(size: int) -> Measure:
+    """A plan, in Markdown, of a catalog of which an empty server has nothing."""
+    folder = WORK / "creating"
+    shutil.rmtree(folder, ignore_errors=True)
+    data.write(folder, size)
+    (folder / "bac.yaml").write_text("catalog: catalog\nowner: bench\nenvironments: {local: {}}\n")
+    return _measured([BAC, "plan", "--env", "local", "--format", "markdown"], folder)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CUSTOMERS_PER_FILE = 250
+BLOCK = 300
+"""Customers after which everything repeats but their numbers: every period below (3, 5, 10, 25, 50) divides it."""
 ENVIRONMENT = "bench"
 MODELS = ("small", "medium", "large")
 COUNTRIES = ("US", "DE", "NO", "JP", "BR")
