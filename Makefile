@@ -22,10 +22,10 @@ help:
 demo: $(RUNTIME)
 	@$(BIN)/python scripts/demo.py
 
-# the random catalogs without coverage, which would take most of their time
+# what is thorough without coverage, which would take most of its time
 test: $(TOOLS)
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --ignore tests/test_converge.py
-	$(BIN)/python -m pytest -n 2 tests/test_converge.py
+	$(BIN)/python -m pytest -n 2 -m "not thorough" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 -m thorough
 
 test-long: $(TOOLS)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest

@@ -274,7 +274,11 @@ def _used() -> Iterator[tuple[str, str]]:
 def _defined(full: str) -> str:
     """Where a name that a package hands on (`from .load import load`) is defined."""
     package, _, name = full.rpartition(".")
-    for node in ast.walk(trees().get(package.lstrip("."), ast.Module([], []))):
-        if isinstance(node, ast.ImportFrom) and any(name == (a.asname or a.name) for a in node.names):
-            return _within(f"{node.module}.{name}")
-    return full
+    return _handed_on(package.lstrip(".")).get(name, full)
+
+
+@cache
+def _handed_on(module: str) -> dict[str, str]:
+    """The names that a module takes from others, and where from."""
+    taken = [n for n in ast.walk(trees().get(module, ast.Module([], []))) if isinstance(n, ast.ImportFrom)]
+    return {a.asname or a.name: _within(f"{node.module}.{a.name}") for node in reversed(taken) for a in node.names}

@@ -211,6 +211,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, Any]], l
     return declared, done, used
 
 
+@pytest.mark.thorough
 @settings(max_examples=share(0.25))
 @given(history=histories(), was=st.booleans(), amount=st.sampled_from((20, 100)), refused=st.integers(0, 2))
 def test_a_change_of_the_limit_is_as_if_declared_from_the_start(
@@ -325,6 +326,7 @@ def test_what_was_refused_is_carried_over_when_it_is_not(
     assert later == {time: as_if[time] for time in later}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before it is sent", "after it is sent"])
 @pytest.mark.parametrize("way", ["resume", "plan anew"])
 def test_a_death_at_any_request_heals(server: Server, as_if: dict[str, Any], is_sent: bool, way: str) -> None:
@@ -460,6 +462,7 @@ def test_an_override_that_lands_after_its_repetition_is_healed(
     assert each_grant_once(server)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("times", [1, 1000], ids=["once", "for good"])
 def test_a_read_that_fails_in_the_middle_of_an_apply_loses_nothing(
     server: Server, as_if: dict[str, Any], times: int
@@ -639,3 +642,20 @@ def test_what_was_burnt_counts_too_where_the_entitlement_was_overridden_in_the_s
     server.declare(terms, {"g": {**grant, "amount": amount}})
     server.ws.converge()
     assert server.value("2026-11-24T12:35:00Z")["balance"] == 80 + left
+
+
+def test_an_end_that_cannot_be_said_exactly_moves_no_further_with_each_override(server: Server) -> None:
+    grants = {"years": {**FIVE_YEARS, "effective_at": "2026-11-20T08:00:00Z"}}
+    server.begin(OLD, grants)
+    server.ws.clock(CHANGED)
+    server.do(
+        ("grant", {"amount": 7, "effectiveAt": "2026-11-24T11:11:00Z", "expiration": {"duration": "YEAR", "count": 5}})
+    )
+    for hour, interval in enumerate(("week", "month", "day", "week")):
+        server.ws.clock(f"2026-11-24T{13 + hour}:17:20Z")
+        server.declare({**OLD, "usage_period": {"interval": interval, "anchor": "2026-11-01T06:00:00Z"}}, grants)
+        server.ws.converge()
+    ends = sorted(g["expiresAt"] for g in server.alive() if "expiresAt" in g)
+    assert len(ends) == 2
+    assert "2031-11-20T08:00:00Z" <= ends[0] < "2031-11-27T08:00:00Z"
+    assert "2031-11-24T11:11:00Z" <= ends[1] < "2031-12-01T11:11:00Z"

@@ -26,6 +26,8 @@ from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import Absent
 from billing_as_code.model import Address, Resource, State
 
+pytestmark = pytest.mark.thorough
+
 LATER = st.sampled_from((None, None, "2026-11-24T15:40:20Z", "2026-12-02T08:00:20Z", "2027-01-03T01:00:20Z"))
 REFUSALS = (
     "OpenMeter has no such thing",

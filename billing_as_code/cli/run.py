@@ -238,6 +238,9 @@ def _told(session: Session, watch: _Watch, plan: Plan | None) -> int:
         left = f", {watch.under_way:,} under way were let finish" if watch.under_way else ""
         said = f"interrupted after {len(tally.done):,} changes{left}. The rest was not begun."
         click.echo(f"{said} Next: bac plan{flag} shows what is left", err=True)
+    elif watch.broken:
+        said = "error: the apply broke off. Next: bac apply --resume"
+        click.echo(f"{said}{flag} finishes it, --abandon gives it up", err=True)
     elif code:
         click.echo(f"error: not everything was applied. Next: bac plan{flag} shows what is left", err=True)
     return code

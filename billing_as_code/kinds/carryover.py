@@ -26,7 +26,7 @@ from billing_as_code.kinds.times import (
 from billing_as_code.model import Json, canonical_json
 
 CARRIED, FROM, REST, TERMS = "bac.carried", "bac.from", "bac.rest", "bac.terms"
-ISSUED, SPENT, AGAIN = "bac.issued", "bac.spent", "bac.again"
+ISSUED, SPENT, AGAIN, UNTIL = "bac.issued", "bac.spent", "bac.again", "bac.until"
 Wire = Mapping[str, Any]
 Entry = dict[str, Any]
 """A grant to be made again: {from, part, amount, effective_at, priority?, expires_at?, expiration?, voided_at?,
@@ -186,6 +186,8 @@ def _entry(
             "anchor": grant["recurrence"]["anchor"],
         }
     entry |= _end(grant, part, begin, older, now, starts)
+    if until := entry.pop("until", None):
+        metadata |= {UNTIL: until}
     annotations = {k: v for k, v in (grant.get("annotations") or {}).items() if k != "issueAfterReset"}
     entry |= {"annotations": annotations} if annotations else {}
     return entry | ({"metadata": metadata} if metadata else {})
@@ -193,7 +195,7 @@ def _entry(
 
 def labels_of(grant: Wire, terms: Callable[[Wire], str]) -> dict[str, str]:
     """The labels that a copy of a grant shall carry, but for what it is a copy of."""
-    labels = {k: v for k, v in (grant.get("metadata") or {}).items() if k not in (FROM, CARRIED, AGAIN)}
+    labels = {k: v for k, v in (grant.get("metadata") or {}).items() if k not in (FROM, CARRIED, AGAIN, UNTIL)}
     return labels | ({TERMS: terms(grant)} if KEY in labels else {})
 
 
@@ -202,7 +204,9 @@ _ROLLOVER = (("max_rollover_amount", "maxRolloverAmount"), ("min_rollover_amount
 
 def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, starts: Starts) -> Entry:
     """The end of a copy, in OpenMeter's terms: an expiration that ends when the grant did, or a void at that time."""
-    expires = parse_instant(grant["expiresAt"]) if grant.get("expiresAt") else None
+    until = (grant.get("metadata") or {}).get(UNTIL)
+    stated = until if until and grant.get("expiresAt") else grant.get("expiresAt")
+    expires = parse_instant(stated) if stated else None
     voided = parse_instant(grant["voidedAt"]) if grant.get("voidedAt") else None
     if part == "rest" and (recurs := _next_recurrence(grant, starts.at)) < (expires or recurs + timedelta(1)):
         expires = recurs
@@ -210,7 +214,7 @@ def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, st
     if expires is not None:
         out["expires_at"] = instant(expires)
         if not older and part == "whole":
-            out["expiration"] = dict(grant["expiration"])
+            out |= {"expiration": dict(grant["expiration"])} | ({"until": until} if until else {})
         else:
             # a remainder ends sooner than what it is left of, so it would burn before that
             out |= _term(expires, begin, now, starts.earliest if part != "rest" else begin)
@@ -224,7 +228,9 @@ def _term(expires: datetime, begin: datetime, now: datetime, earliest: datetime)
     term = term_before(expires, begin, earliest) if earliest < begin else None
     term = term or term_until(expires, begin, now if expires > now else None)
     out: Entry = {"effective_at": instant(term.start), "expiration": wire_term(term)}
-    return out | ({"voided_at": instant(expires)} if term.end != expires and expires <= now else {})
+    if term.end != expires:  # cut off where that is past, else remembered, so that the next copy ends no later still
+        out |= {"voided_at" if expires <= now else "until": instant(expires)}
+    return out
 
 
 def wire_term(term: Term) -> Entry:

@@ -217,7 +217,7 @@ def test_what_is_protected_is_not_deleted(account: Account) -> None:
     account.write("customers: {my_acme: {name: ACME, protect: true}}")
     account.converge()
     account.write("customers: {}")
-    told = account.ours(account.bac("apply", "--yes", "--allow-breaking", code=1).stderr)
+    told = account.ours(account.bac("apply", "--yes", "--allow-breaking", code=5).stderr)
     assert "customers.my_acme: is protected, and left the catalog" in told
     account.write("customers: {my_acme: {name: ACME}}")
     account.converge()

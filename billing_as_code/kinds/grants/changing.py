@@ -33,9 +33,9 @@ class Granting:
         start = self.kind.get(after.spec, "effective_at")
         if parse_instant(start) > self.context.now:
             return self._post(self._body(after, {}))
-        body = self._body(after, {carry.TERMS: terms.dump(self.kind, after.spec)})
         of = str(self.entitlement)
         end = terms.end_of(self.kind, after.spec)
+        body = self._body(after, {carry.TERMS: terms.dump(self.kind, after.spec), **_until(end)})
         arg = f"{start} {instant(end)}" if end else start
         body["effectiveAt"] = Ref("later_of", of, arg)
         if end:
@@ -66,10 +66,11 @@ class Granting:
 
     def _posts(self, before: Resource, after: Resource) -> tuple[Step, ...]:
         key, start = str(self.address), self.kind.get(after.spec, "effective_at")
-        body = self._body(after, {carry.TERMS: terms.dump(self.kind, after.spec), REPLACES: before.id})
+        marks = {carry.TERMS: terms.dump(self.kind, after.spec), REPLACES: before.id}
         if parse_instant(start) > self.context.now:
-            return (self._post(body),)
+            return (self._post(self._body(after, marks)),)
         end = terms.end_of(self.kind, after.spec)
+        body = self._body(after, {**marks, **_until(end)})
         until = {"expiration": Ref("until_from", key, f"{start} {instant(end)}")} if end else {}
         arg = f"{self.kind.get(before.spec, 'amount')} {self.kind.get(after.spec, 'amount')}"
         now = {"amount": Ref("left", key, arg), "effectiveAt": Ref("from", key, start), **until}
@@ -96,7 +97,7 @@ class Granting:
         grid = f"{recurrence['anchor']} {recurrence['interval']}"
         rest = {k: v for k, v in body.items() if k != "recurrence"} | now
         rest["expiration"] = Ref("until_next", key, f"{grid} {instant(end)}" if end else grid)
-        labels = {k: v for k, v in body["metadata"].items() if k not in (KEY, carry.TERMS)}
+        labels = {k: v for k, v in body["metadata"].items() if k not in (KEY, carry.TERMS, carry.UNTIL)}
         rest["metadata"] = {**labels, carry.REST: self.address.path[2]}
         whole = {**body, "effectiveAt": Ref("next", key, grid)}
         if end:
@@ -124,6 +125,11 @@ class Granting:
         path = (*self.path, "grants")
         saves = str(self.address) if saves is None else saves
         return Step("POST", path, body, saves=saves, find=Find(path, tuple(where), "items", ALL), when=when)
+
+
+def _until(end: datetime | None) -> dict[str, Json]:
+    """The label that remembers an end which OpenMeter may not be able to count exactly."""
+    return {carry.UNTIL: instant(end)} if end else {}
 
 
 def void(grant: str | Ref, at: Json = None, when: Ref | None = None) -> Step:
