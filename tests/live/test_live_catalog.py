@@ -287,3 +287,50 @@ def test_a_boolean_is_known_as_ours_though_v2_hides_its_labels(account: Account)
     assert account.converge() == [("delete", "entitlements.my_acme.my_sso")]
     assert account.value("my_acme", "my_audit")["hasAccess"] is True
     assert account.value("my_acme", "my_sso")["hasAccess"] is None
+
+
+# -- pull -------------------------------------------------------------------------------------------------------------
+
+OURS = tuple(
+    flag
+    for section, names in (
+        ("meters", ("my_tokens", "my_calls")),
+        ("features", ("my_ai", "my_seats", "my_sso")),
+        ("customers", ("my_acme", "my_globex")),
+        ("entitlements", ("my_acme", "my_globex")),
+        ("grants", ("my_acme",)),
+    )
+    for name in names
+    for flag in ("--only", f"{section}.{name}")
+)
+"""The account has other things too, that others made."""
+
+
+@pytest.mark.parametrize("layout", ["section", "customer"])
+def test_what_is_live_is_pulled_and_its_plan_is_empty(account: Account, layout: str) -> None:
+    account.write(whole(account))
+    account.converge()
+    (account.root / "catalog" / "all.yaml").unlink()
+    account.bac("pull", "--layout", layout, *OURS)
+    assert account.bac("plan").stdout.startswith("Nothing to do")
+    assert len(account.bac("list", "--owned").stdout.splitlines()) > 12
+
+
+def test_what_another_hand_changed_is_pulled_into_the_place_where_it_stands(account: Account) -> None:
+    catalog = """
+        # what we sell
+        meters: {my_calls: {aggregation: count, event_type: my_call}}
+        customers:
+          my_acme: # the first one
+            name: ACME # to be renamed
+    """
+    account.write(catalog)
+    account.converge()
+    found = account.api("GET", "/api/v1/customers/my_acme")
+    account.api(
+        "PUT", "/api/v1/customers/my_acme", {k: found[k] for k in ("key", "metadata")} | {"name": "ACME Robotics"}
+    )
+    account.bac("pull", "--only", "customers.my_acme")
+    written = (account.root / "catalog" / "all.yaml").read_text()
+    assert account.ours(written) == catalog.replace("name: ACME #", "name: ACME Robotics #")
+    assert account.pending() == []
