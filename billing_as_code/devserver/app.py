@@ -47,6 +47,11 @@ RESOURCE_MODULES = (
     "events_v3",
     "query",
     "query_v3",
+    "tax_codes",
+    "plans.v1",
+    "plans.v3",
+    "subscriptions.v1",
+    "subscriptions.v3",
     "health",
 )
 

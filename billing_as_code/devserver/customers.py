@@ -132,6 +132,14 @@ def find_customer_by_id(store: Store, id: str) -> CustomerRow:
     return _with_subjects(store, [row])[0]
 
 
+def find_live_customer_by_key(store: Store, key: str) -> CustomerRow:
+    """A live customer by key, and by nothing else. Raises 404."""
+    row = store.one("SELECT * FROM customers WHERE key = ? AND deleted_at IS NULL", [key])
+    if row is None:
+        raise not_found(f"customer with key {key} not found in default namespace")
+    return _with_subjects(store, [row])[0]
+
+
 def find_live_customer(store: Store, id_or_key: str) -> CustomerRow:
     """A customer by id or key; 404 when there is none, 412 when it was deleted."""
     customer = find_customer(store, id_or_key)
@@ -188,6 +196,7 @@ def replace_customer(
 ) -> CustomerRow:
     """Replace a live customer. Currency, email and parts of an address that are not named stay."""
     _validate(wanted, "")
+    _refuse_other_subjects(store, customer, wanted)
     _refuse_key(store, wanted.key, own_id=customer.id)
     stamp = store.stamp()
     values: dict[str, Any] = {**_replaced_columns(wanted), "updated_at": stamp}
@@ -203,6 +212,21 @@ def replace_customer(
     if provision:
         provision_subjects(store, customer.id, sorted(wanted_keys))
     return find_customer_by_id(store, customer.id)
+
+
+def _refuse_other_subjects(store: Store, customer: CustomerRow, wanted: CustomerInput) -> None:
+    """The subjects of a customer with a subscription stay, in their order; it is not noticed when none are sent."""
+    from .subscriptions import active_subscriptions
+
+    if not wanted.subject_keys or tuple(wanted.subject_keys) == customer.subject_keys:
+        return
+    if active_subscriptions(store, [customer.id]):
+        raise invalid("cannot change subject keys for customer with active subscriptions")
+
+
+def set_currency(store: Store, id: str, currency: str) -> None:
+    """Give a customer the currency that it is billed in."""
+    store.update("customers", {"currency": currency, "updated_at": store.stamp()}, id=id)
 
 
 def delete_customer(store: Store, id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response
@@ -24,6 +24,9 @@ from .parameters import Param
 from .problems import invalid
 from .replies import json_reply, no_content
 from .schema_fragments import ULID_OR_KEY, add_schemas
+from .subscriptions import active_subscriptions, customers_with_plan
+from .subscriptions.rows import Subscription
+from .subscriptions.views import subscription_v1
 
 add_schemas("customers")
 
@@ -101,16 +104,29 @@ def _wanted(body: Mapping[str, Any]) -> CustomerInput:
 def list_v1(call: Call) -> Response:
     """A page; the filters look for a part, whatever its case."""
     page = Page.of_v1(call)
-    where, parameters = _where(call.query)
+    where, parameters = _where(call.query, call.store.stamp())
     column = _COLUMNS[call.query["orderBy"] or "name"]
     direction = call.query["order"] or "ASC"
     order = f"{column} {direction}" + ("" if column == "id" else f", id {direction}")
     customers = list_customers(call.store, where, order, parameters, page.clause)
     total = count(call.store, f"FROM customers WHERE {where}", parameters)
-    return json_reply(envelope_v1(page, total, [customer_v1(customer) for customer in customers]))
+    found = active_subscriptions(call.store, [customer.id for customer in customers])
+    items = [customer_v1(customer) | _subscribed(call, found.get(customer.id, ())) for customer in customers]
+    return json_reply(envelope_v1(page, total, items))
 
 
-def _where(query: Mapping[str, Any]) -> tuple[str, list[Any]]:
+def _subscribed(call: Call, subscriptions: Sequence[Subscription]) -> dict[str, Any]:
+    """What is shown of the subscriptions that a customer has now."""
+    if not subscriptions:
+        return {}
+    now = call.store.stamp()
+    return {
+        "currentSubscriptionId": subscriptions[0].id,
+        "subscriptions": [subscription_v1(subscription, now) for subscription in subscriptions],
+    }
+
+
+def _where(query: Mapping[str, Any], now: str) -> tuple[str, list[Any]]:
     conditions = [] if query["includeDeleted"] else ["deleted_at IS NULL"]
     parameters: list[Any] = []
     faults: list[str] = []
@@ -127,8 +143,8 @@ def _where(query: Mapping[str, Any]) -> tuple[str, list[Any]]:
     if faults:
         raise invalid("validation error: " + "\n".join(faults))
     if query["planKey"] is not None:
-        # There are no subscriptions here, so no customer has a plan.
-        conditions.append("0")
+        conditions.append(customers_with_plan("plan_key = ?", now))
+        parameters.append(query["planKey"])
     return " AND ".join(conditions) or "1", parameters
 
 
@@ -145,7 +161,9 @@ def create_v1(call: Call) -> Response:
 
 @resource.operation("GET", _CUSTOMER, path=[CUSTOMER_ID_OR_KEY], query=[_EXPAND])
 def get_v1(call: Call) -> Response:
-    return json_reply(customer_v1(find_customer(call.store, call.path["customerIdOrKey"])))
+    customer = find_customer(call.store, call.path["customerIdOrKey"])
+    found = active_subscriptions(call.store, [customer.id]).get(customer.id, ())
+    return json_reply(customer_v1(customer) | _subscribed(call, found))
 
 
 @resource.operation("PUT", _CUSTOMER, path=[CUSTOMER_ID_OR_KEY], body=json_body("CustomerReplaceUpdate"))

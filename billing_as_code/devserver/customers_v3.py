@@ -26,6 +26,7 @@ from .parameters import Param
 from .problems import gone, invalid
 from .replies import json_reply, no_content
 from .schema_fragments import ULID_V3
+from .subscriptions import customers_with_plan
 
 resource = Resource("customers_v3")
 
@@ -84,7 +85,7 @@ def list_customers_v3(call: Call) -> Response:
     page = Page.of_v3(call)
     sort = sort_v3(call, _SORTS)
     found: dict[str, FieldFilter] = call.query["filter"]
-    where, parameters = _where(found)
+    where, parameters = _where(found, call.store.stamp())
     field = "name" if sort is None else sort.field
     direction = "DESC" if sort is not None and sort.descending else "ASC"
     order = f"{field} {direction}" + ("" if field == "id" else f", id {direction}")
@@ -93,7 +94,7 @@ def list_customers_v3(call: Call) -> Response:
     return json_reply(envelope_v3(page, total, [customer_v3(customer) for customer in customers]))
 
 
-def _where(found: Mapping[str, FieldFilter]) -> tuple[str, list[Any]]:
+def _where(found: Mapping[str, FieldFilter], now: str) -> tuple[str, list[Any]]:
     faults = []
     for name, kind in _FILTERS.items():
         fault = found[name].fault(kind) if name in found else None
@@ -115,8 +116,9 @@ def _where(found: Mapping[str, FieldFilter]) -> tuple[str, list[Any]]:
         # Customers are on the default profile, whose id nobody can know from here.
         conditions.append("0")
     if "plan_key" in found:
-        # There are no subscriptions here, so no customer has a plan.
-        conditions.append("0")
+        condition, values = found["plan_key"].condition("plan_key")
+        conditions.append(customers_with_plan(condition, now))
+        parameters += values
     return " AND ".join(conditions), parameters
 
 

@@ -48,12 +48,22 @@ class Duration:
         return any(self.fields)
 
     def __str__(self) -> str:
-        """The ISO text with empty fields left out, `P0D` when all are."""
+        """The ISO text with empty fields left out, `P0D` when all are; the sign stands in front."""
         if not self.is_positive:
             return "P0D"
+        if max(self.fields) <= 0:
+            return f"-{self.negated}"
         date = "".join(f"{n:f}{d}" for n, d in zip(self.fields[:4], "YMWD", strict=True) if n)
         clock = "".join(f"{n:f}{d}" for n, d in zip(self.fields[4:], "HMS", strict=True) if n)
         return f"P{date}T{clock}" if clock else f"P{date}"
+
+    @property
+    def negated(self) -> "Duration":
+        return Duration(*(-n for n in self.fields))
+
+    def __add__(self, other: "Duration") -> "Duration":
+        """Field by field: nothing is carried over."""
+        return Duration(*(one + two for one, two in zip(self.fields, other.fields, strict=True)))
 
     @cached_property
     def api_name(self) -> str:
@@ -141,8 +151,15 @@ def _days_in(year: int, month: int) -> int:
 def parse_duration(text: str) -> Duration:
     """The duration that an ISO 8601 text says, or `DurationError`.
 
-    Weeks may stand beside other fields; only the last field may have a fraction; `P` alone is refused.
+    A sign may stand in front; weeks may stand beside other fields; only the last field may have a fraction; `P` alone
+    is refused.
     """
+    if text[:1] in ("-", "+"):
+        try:
+            unsigned = parse_duration(text[1:])
+        except DurationError as error:
+            raise DurationError(f"{text}: {str(error).removeprefix(text[1:] + ': ')}") from None
+        return unsigned.negated if text[0] == "-" else unsigned
     if not text.startswith("P"):
         raise DurationError(f"{text}: expected 'P' period mark at the start")
     fields: dict[str, Decimal] = {}

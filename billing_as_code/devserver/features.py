@@ -145,10 +145,21 @@ def change_unit_cost(store: Store, feature: FeatureRow, cost: unit_costs.UnitCos
     return find_feature(store, feature.id)
 
 
-def archive_feature(store: Store, id_or_key: str) -> None:
-    """Archive a live feature. Entitlements on it do not prevent that, and go on."""
+def archive_feature(store: Store, id_or_key: str, *, refusal: int) -> None:
+    """Archive a live feature, unless a plan or subscription in force has it, which the APIs have two statuses for.
+
+    Entitlements on it do not prevent that, and go on.
+    """
+    from .plans import has_plan_in_force
+    from .subscriptions import has_subscription_in_force
+
     feature = find_feature(store, id_or_key)
     stamp = store.stamp()
+    user = "plan" if has_plan_in_force(store, feature.id, feature.key) else None
+    user = user or ("subscription" if has_subscription_in_force(store, feature.key) else None)
+    if user is not None:
+        why = f"feature is referenced by active {user}, it cannot be archived"
+        raise DomainProblem(refusal, f"forbidden for feature {feature.id}: {why}")
     store.update("features", {"archived_at": stamp, "updated_at": stamp}, id=feature.id)
 
 
@@ -251,5 +262,5 @@ def get_v1(call: Call) -> Response:
 
 @resource.operation("DELETE", "/api/v1/features/{featureId}", path=[_FEATURE_ID])
 def delete_v1(call: Call) -> Response:
-    archive_feature(call.store, call.path["featureId"])
+    archive_feature(call.store, call.path["featureId"], refusal=400)
     return no_content()

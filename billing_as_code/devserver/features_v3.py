@@ -115,5 +115,5 @@ def update_v3(call: Call) -> Response:
 
 @resource.operation("DELETE", f"{_FEATURES}/{{featureId}}", path=[_FEATURE_ID])
 def delete_v3(call: Call) -> Response:
-    archive_feature(call.store, call.path["featureId"])
+    archive_feature(call.store, call.path["featureId"], refusal=403)
     return no_content()

@@ -40,3 +40,10 @@ class GoTime:
         """A time of ours, in UTC and whole seconds."""
         text = moment.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
         return cls(moment, text, text)
+
+
+def go_time(moment: datetime) -> str:
+    """A time as Go prints it in messages, in its own offset: `2026-11-24 07:11:00 +0000 UTC`."""
+    fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
+    offset = moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset} {'UTC' if offset == '+0000' else offset}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from .clock import parse_rfc3339
 from .ids import is_ulid
 from .parameters import BindError, Query
+from .problems import invalid_query
 
 _MAX_ITEMS = 50
 _MAX_LENGTH = 1024
@@ -171,3 +172,18 @@ def where_of(filters: Mapping[str, FieldFilter], columns: Mapping[str, str]) -> 
         parts.append(part)
         parameters.extend(values)
     return " AND ".join(parts) or "1", parameters
+
+
+def statuses_of(filters: Mapping[str, FieldFilter], of: str, known: Sequence[str]) -> list[str]:
+    """The states asked for with `filter[status]`, which takes `eq` and `oeq` alone (FromAPIStatusFilter)."""
+    if "status" not in filters:
+        return []
+    operators = filters["status"].operators
+    if "neq" in operators:
+        raise invalid_query("filter[status]", "only eq and oeq operators are supported for status")
+    asked = [operators["eq"]] if "eq" in operators else []
+    asked += operators.get("oeq", [])
+    unknown = [f"invalid {of} status: {status}" for status in asked if status not in known]
+    if unknown:
+        raise invalid_query("filter[status]", "validation error: " + "\n".join(unknown))
+    return asked

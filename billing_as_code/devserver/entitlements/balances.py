@@ -23,6 +23,7 @@ from ..credit_state import (
     without_inactive,
 )
 from ..durations import PeriodError
+from ..gotime import go_time
 from ..periods import UsagePeriod, ceil_minute, floor_minute
 from ..problems import DomainProblem, internal, invalid
 from ..store import Store
@@ -30,7 +31,6 @@ from . import grants, rows, snapshots
 from .metering import UsageReader
 from .owners import Owner, owner_of
 from .rows import Entitlement
-from .times import go_time
 
 # Balances of the last day are not saved, so that late usage still counts.
 GRACE: Final = timedelta(days=1)

@@ -9,13 +9,13 @@ from typing import Any, Final
 from ..clock import from_db, to_db
 from ..credit_state import Grant
 from ..durations import PeriodError, add_expiration, parse_duration
+from ..gotime import go_time
 from ..periods import Recurrence, floor_minute
 from ..problems import DomainProblem, internal, invalid
 from ..store import Row, Store
 from . import rows, snapshots
 from .grant_inputs import GrantInput, check
 from .rows import Entitlement
-from .times import go_time
 
 DDL: Final = """
 CREATE TABLE IF NOT EXISTS entitlement_grants (

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from ..clock import from_db, to_db
+from ..gotime import go_time
 from ..periods import floor_minute
 from ..problems import invalid
 from ..store import Store
 from . import rows
 from .balances import ledger_of
 from .schedule import refuse_subscribed
-from .times import go_time, sent_time
+from .times import sent_time
 
 
 def reset(store: Store, entitlement_id: str, body: Mapping[str, Any]) -> None:

@@ -24,10 +24,23 @@ from .times import ZERO_TIME
 
 def create(store: Store, customer: CustomerRow, wanted: EntitlementInput) -> Entitlement:
     """Make an entitlement with its grants, or nothing at all."""
-    entitlement = _schedule(store, customer, wanted)
+    entitlement = _schedule(store, customer, wanted, store.now())
     for grant in wanted.grants:
         grants.refuse_endless(grants.create(store, entitlement, grant), store.now())
     return entitlement
+
+
+def create_for_subscription(
+    store: Store,
+    customer: CustomerRow,
+    wanted: EntitlementInput,
+    *,
+    subscription_id: str,
+    active_from: datetime,
+    active_to: datetime | None,
+) -> Entitlement:
+    """Make the entitlement that a subscription brings for a time, which may lie ahead."""
+    return _schedule(store, customer, wanted, active_from, active_to, {"subscription.id": subscription_id})
 
 
 def override(store: Store, customer: CustomerRow, id_or_key: str, wanted: EntitlementInput) -> Entitlement:
@@ -67,6 +80,11 @@ def _supersede(store: Store, customer: CustomerRow, old: Entitlement, wanted: En
 def delete(store: Store, entitlement: Entitlement) -> None:
     """Mark an entitlement and its grants deleted."""
     refuse_subscribed(entitlement)
+    remove(store, entitlement)
+
+
+def remove(store: Store, entitlement: Entitlement) -> None:
+    """The same, whoever manages it."""
     if entitlement.type == "metered":
         grants.delete_of_owner(store, entitlement.id)
     rows.update(store, entitlement.id, {"deleted_at": store.stamp()})
@@ -93,24 +111,33 @@ def refuse_subscribed(entitlement: Entitlement) -> None:
         raise forbidden("entitlement is managed by subscription")
 
 
-def _schedule(store: Store, customer: CustomerRow, wanted: EntitlementInput) -> Entitlement:
-    now = store.now()
+def _schedule(
+    store: Store,
+    customer: CustomerRow,
+    wanted: EntitlementInput,
+    active_from: datetime,
+    active_to: datetime | None = None,
+    annotations: Mapping[str, Any] | None = None,
+) -> Entitlement:
     _validate(customer, wanted)
     name = wanted.feature_id or wanted.feature_key or ""
     feature = find_feature(store, name)
-    _refuse_second(store, customer, feature, to_db(now))
+    starts, ends = to_db(active_from), None if active_to is None else to_db(active_to)
+    _refuse_second(store, customer, feature, starts, ends)
     values: dict[str, Any] = {
         "type": wanted.type,
         "feature_id": feature.id,
         "feature_key": feature.key,
         "customer_id": customer.id,
         "metadata": None if wanted.metadata is None else json.dumps(wanted.metadata),
-        "active_from": to_db(now),
+        "annotations": None if annotations is None else json.dumps(annotations),
+        "active_from": starts,
+        "active_to": ends,
     }
     if wanted.type == "metered":
-        values |= _metered_values(wanted, feature, now)
+        values |= _metered_values(wanted, feature, active_from)
     else:
-        values |= _plain_values(wanted, now)
+        values |= _plain_values(wanted, active_from)
     entitlement = rows.insert(store, values)
     if wanted.type == "metered":
         grants.issue(store, entitlement)
@@ -134,13 +161,16 @@ def _validate(customer: CustomerRow, wanted: EntitlementInput) -> None:
             raise internal() from None
 
 
-def _refuse_second(store: Store, customer: CustomerRow, feature: FeatureRow, now: str) -> None:
+def _refuse_second(store: Store, customer: CustomerRow, feature: FeatureRow, starts: str, ends: str | None) -> None:
     """One entitlement at a time for a customer and feature key (`entitlement/uniqueness.go`)."""
+    if starts == ends:
+        return
     row = store.one(
-        "SELECT id, feature_id FROM entitlements WHERE customer_id = ? AND feature_key = ?"
-        " AND (active_to IS NULL OR (active_to > ? AND active_to <> active_from))"
-        " AND (deleted_at IS NULL OR deleted_at > ?) ORDER BY active_from, id",
-        (customer.id, feature.key, now, now),
+        "SELECT id, feature_id FROM entitlements WHERE customer_id = :customer AND feature_key = :key"
+        " AND (active_to IS NULL OR (active_to > :starts AND active_to <> active_from))"
+        " AND (deleted_at IS NULL OR deleted_at > :now) AND (:ends IS NULL OR active_from < :ends)"
+        " ORDER BY active_from, id",
+        {"customer": customer.id, "key": feature.key, "starts": starts, "ends": ends, "now": store.stamp()},
     )
     if row is not None:
         text = f"entitlement with id {row['id']} already exists for feature {row['feature_id']}"

@@ -38,13 +38,6 @@ def check_decodable(body: Mapping[str, Any]) -> None:
             raise DomainProblem(400, f'decode json: parsing time "{text}": {part} out of range')
 
 
-def go_time(moment: datetime) -> str:
-    """A time as Go prints it in messages, in its own offset: `2026-11-24 07:11:00 +0000 UTC`."""
-    fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
-    offset = moment.strftime("%z")
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {offset} {'UTC' if offset == '+0000' else offset}"
-
-
 def go_rfc3339(moment: datetime) -> str:
     """A whole minute as Go writes it, in its own offset."""
     text = moment.isoformat()
