@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from .admin import admin
-from .elsewhere import is_elsewhere
+from .elsewhere import is_elsewhere, is_method_elsewhere
 from .faults import Faults, FaultyServer, RequestLog
 from .operation import Resource
 from .problems import (
@@ -48,10 +48,21 @@ RESOURCE_MODULES = (
     "query",
     "query_v3",
     "tax_codes",
+    "currencies_v3",
+    "empty_lists",
     "plans.v1",
     "plans.v3",
     "subscriptions.v1",
     "subscriptions.v3",
+    "billing.apps",
+    "billing.profiles",
+    "billing.profiles_v1",
+    "billing.profiles_v3",
+    "billing.gathering",
+    "billing.invoices_v1",
+    "billing.stripe",
+    "billing.checkout_v1",
+    "billing.checkout_v3",
     "health",
 )
 
@@ -133,6 +144,8 @@ def _no_route() -> Problem:
 
 
 def _wrong_method() -> Problem:
+    if is_method_elsewhere(request.method, request.path):
+        return not_implemented_here(f"it has no {request.method} {request.path}")
     return method_not_allowed_v3() if _is_v3() else DomainProblem(405)
 
 

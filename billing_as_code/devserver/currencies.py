@@ -1,15 +1,17 @@
-"""The fiat currencies that OpenMeter knows: ISO 4217 with its precious metals, units of account and some old ones."""
+"""The fiat currencies that OpenMeter knows: ISO 4217 with its precious metals, units of account and some old ones.
+
+They are the table of GOBL (`github.com/invopop/gobl`, Apache License 2.0), which OpenMeter takes them from too.
+"""
 
 from __future__ import annotations
 
-_CODES = """
-    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BYR BZD
-    CAD CDF CHF CLF CLP CNY COP CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
-    GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT
-    LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD
-    OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SKK SLE SLL SOS SRD SSP
-    STD STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XAG XAU
-    XBA XBB XBC XBD XCD XDR XOF XPD XPF XPT XTS YER ZAR ZMK ZMW
-"""
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
 
-FIAT_CURRENCIES = frozenset(_CODES.split())
+# As v3 shows them, in the order of their codes.
+CURRENCIES: Final[list[dict[str, Any]]] = json.loads(files(__package__).joinpath("currencies.json").read_text("utf-8"))
+FIAT_CURRENCIES: Final = frozenset(currency["code"] for currency in CURRENCIES)
+# How many decimals an amount in a currency has.
+PRECISIONS: Final[Mapping[str, int]] = {currency["code"]: currency["precision"] for currency in CURRENCIES}

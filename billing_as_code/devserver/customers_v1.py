@@ -77,14 +77,17 @@ def customer_v1(customer: CustomerRow) -> dict[str, Any]:
     }
     shown |= {name: value for name, value in optional.items() if value is not None}
     if customer.address:
-        address = customer.address
-        shown["billingAddress"] = {name: address[column] for name, column in _ADDRESS.items() if column in address}
+        shown["billingAddress"] = address_v1(customer.address)
     if customer.subject_keys:
         shown["usageAttribution"] = {"subjectKeys": customer.subject_keys}
     return shown
 
 
-def _wanted(body: Mapping[str, Any]) -> CustomerInput:
+def address_v1(address: Mapping[str, str]) -> dict[str, str]:
+    return {name: address[column] for name, column in _ADDRESS.items() if column in address}
+
+
+def customer_input_v1(body: Mapping[str, Any]) -> CustomerInput:
     address = body.get("billingAddress")
     if address is not None:
         address = {column: address[name] for name, column in _ADDRESS.items() if name in address}
@@ -156,7 +159,7 @@ _HAS_SUBJECT = (
 
 @resource.operation("POST", "/api/v1/customers", body=json_body("CustomerCreate"))
 def create_v1(call: Call) -> Response:
-    return json_reply(customer_v1(create_customer(call.store, _wanted(call.body))), 201)
+    return json_reply(customer_v1(create_customer(call.store, customer_input_v1(call.body))), 201)
 
 
 @resource.operation("GET", _CUSTOMER, path=[CUSTOMER_ID_OR_KEY], query=[_EXPAND])
@@ -170,7 +173,7 @@ def get_v1(call: Call) -> Response:
 def replace_v1(call: Call) -> Response:
     """A replacement, the key included: left out, it is taken away."""
     customer = find_live_customer(call.store, call.path["customerIdOrKey"])
-    return json_reply(customer_v1(replace_customer(call.store, customer, _wanted(call.body))))
+    return json_reply(customer_v1(replace_customer(call.store, customer, customer_input_v1(call.body))))
 
 
 @resource.operation("DELETE", _CUSTOMER, path=[CUSTOMER_ID_OR_KEY])

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response
 
+from .billing.profiles import default_profile
 from .clock import wire
 from .customers import (
     CustomerInput,
@@ -26,6 +27,7 @@ from .parameters import Param
 from .problems import gone, invalid
 from .replies import json_reply, no_content
 from .schema_fragments import ULID_V3
+from .store import Store
 from .subscriptions import customers_with_plan
 
 resource = Resource("customers_v3")
@@ -85,7 +87,7 @@ def list_customers_v3(call: Call) -> Response:
     page = Page.of_v3(call)
     sort = sort_v3(call, _SORTS)
     found: dict[str, FieldFilter] = call.query["filter"]
-    where, parameters = _where(found, call.store.stamp())
+    where, parameters = _where(found, call.store)
     field = "name" if sort is None else sort.field
     direction = "DESC" if sort is not None and sort.descending else "ASC"
     order = f"{field} {direction}" + ("" if field == "id" else f", id {direction}")
@@ -94,7 +96,7 @@ def list_customers_v3(call: Call) -> Response:
     return json_reply(envelope_v3(page, total, [customer_v3(customer) for customer in customers]))
 
 
-def _where(found: Mapping[str, FieldFilter], now: str) -> tuple[str, list[Any]]:
+def _where(found: Mapping[str, FieldFilter], store: Store) -> tuple[str, list[Any]]:
     faults = []
     for name, kind in _FILTERS.items():
         fault = found[name].fault(kind) if name in found else None
@@ -112,12 +114,14 @@ def _where(found: Mapping[str, FieldFilter], now: str) -> tuple[str, list[Any]]:
         )
         conditions.append(f"id IN ({selected})")
         parameters += values
-    if "billing_profile_id" in found and "neq" not in found["billing_profile_id"].operators:
-        # Customers are on the default profile, whose id nobody can know from here.
-        conditions.append("0")
+    if "billing_profile_id" in found:
+        # All customers are on the default profile.
+        condition, values = found["billing_profile_id"].condition(f"'{default_profile(store).id}'")
+        conditions.append(condition)
+        parameters += values
     if "plan_key" in found:
         condition, values = found["plan_key"].condition("plan_key")
-        conditions.append(customers_with_plan(condition, now))
+        conditions.append(customers_with_plan(condition, store.stamp()))
         parameters += values
     return " AND ".join(conditions), parameters
 

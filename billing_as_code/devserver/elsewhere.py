@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _V1 = ("addons", "apps", "billing", "debug", "info", "marketplace", "notification", "plans", "portal", "stripe")
-_V1_CUSTOMER = ("apps", "stripe", "subscriptions")
+_V1_CUSTOMER = ("apps", "stripe")
 _V3 = (
     *("addons", "app-catalog", "apps", "billing", "currencies", "defaults", "entitlement-access", "llm-cost"),
     *("plans", "profiles", "subscriptions", "tax-codes"),
@@ -28,6 +28,23 @@ _ELSEWHERE = re.compile(
         )
     )
 )
+
+
+# Of paths that are served, the methods that are not.
+_METHODS_ELSEWHERE = (
+    ("POST", "/api/v1/(?:addons|notification/channels|notification/rules)"),
+    ("PUT|DELETE", "/api/v1/apps/[^/]+"),
+    ("PUT", "/api/v1/customers/[^/]+/(?:apps|stripe)"),
+    ("POST", "/api/v3/openmeter/(?:addons|llm-cost/overrides|profiles|tax-codes)"),
+    ("PUT|DELETE", "/api/v3/openmeter/(?:apps|profiles|tax-codes)/[^/]+"),
+    ("PUT", "/api/v3/openmeter/defaults/tax-codes"),
+)
+_METHOD_ELSEWHERE = re.compile("|".join(f"(?:{methods}) {path}" for methods, path in _METHODS_ELSEWHERE))
+
+
+def is_method_elsewhere(method: str, path: str) -> bool:
+    """Whether OpenMeter has a method on a path of which only others are served here."""
+    return _METHOD_ELSEWHERE.fullmatch(f"{method} {path}") is not None
 
 
 def is_elsewhere(path: str) -> bool:

@@ -52,10 +52,10 @@ class Page:
         return cls(call.query["pageSize"] or DEFAULT_SIZE, call.query["page"] or 1)
 
     @classmethod
-    def of_v3(cls, call: Call) -> Page:
+    def of_v3(cls, call: Call, default_size: int = 20) -> Page:
         """`page[size]` and `page[number]`; 400 for those that make no sense (`pkg/pagination/page.go`)."""
         given: Mapping[str, int] = call.query["page"] or {}
-        page = cls(given.get("size", 20), given.get("number", 1))
+        page = cls(given.get("size", default_size), given.get("number", 1))
         shown = f"invalid page: {{PageSize:{page.size} PageNumber:{page.number}}}"
         if page.size < 0:
             raise invalid_query("page", f"{shown}, pagesize cannot be negative")

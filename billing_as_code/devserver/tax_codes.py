@@ -96,9 +96,9 @@ def _shown(row: Row) -> dict[str, Any]:
     "GET", _CODES, query=[PAGE_V3, Param("include_deleted", {"type": "boolean"}, "bool", explode=False)]
 )
 def list_codes(call: Call) -> Response:
-    """In the order of creation; none is ever deleted."""
+    """In the order of creation, whatever the clock was set to since; none is ever deleted."""
     page = Page.of_v3(call)
-    rows = call.store.all(f"SELECT * FROM tax_codes ORDER BY created_at, id{page.clause}")
+    rows = call.store.all(f"SELECT * FROM tax_codes ORDER BY rowid{page.clause}")
     return json_reply(envelope_v3(page, count(call.store, "FROM tax_codes", []), [_shown(row) for row in rows]))
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ..billing.checkout import refuse_unbillable
 from ..clock import from_db, to_db
 from ..customers import CustomerRow, find_customer_by_id, refuse_deleted, set_currency
 from ..durations import Duration, parse_duration
@@ -135,8 +136,10 @@ def _create(
     id = rows.insert(store, "subscriptions", values)
     subscription = rows.get_subscription(store, id)
     _insert_phases(store, customer, subscription, terms)
-    if is_billable and customer.currency is None:
-        set_currency(store, customer.id, terms.currency)
+    if is_billable:
+        refuse_unbillable(store, customer.id)
+        if customer.currency is None:
+            set_currency(store, customer.id, terms.currency)
     return subscription
 
 
