@@ -2,7 +2,8 @@
 
 The recordings lie beside the checkout; without them these tests are skipped.
 
-Two things can only be equal where the server draws the same random ids as the recorded one did. Cursors carry an
+Three things can only be equal by chance. OpenMeter prints the address of a version instead of the version in one text.
+The other two depend on the random ids that the recorded server drew. Cursors carry an
 id inside base64, where the replay cannot tell that it is one: their time is compared here instead. And groups come
 in the order of a hash, which for groups by customer is a hash of the ids: of such an answer only the form and the
 number of rows count.
@@ -22,11 +23,25 @@ import pytest
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 REPLAY = RECORDINGS / "replay.py"
-SCENARIOS = sorted(path for folder in ("core", "entitlements") for path in (RECORDINGS / folder).glob("*.json"))
+# The rest of the catalog is not answered here.
+OF_THE_CATALOG = (
+    *("billing_profiles_v1", "boot_state", "features_archive_and_use", "stripe_checkout_without_stripe"),
+    *("plan_canonical_values", "plan_create_rejected", "plan_entitlement_templates_v1", "plan_list_filters"),
+    *("plan_minimal_v1", "plan_minimal_v3", "plan_price_types_v1", "plan_publish_blocked", "plan_put_draft"),
+    *("plan_rate_card_order", "plan_unit_config", "plan_versions"),
+    *("subscription_cancel", "subscription_change_plan", "subscription_change_usage", "subscription_create_v1"),
+    *("subscription_create_v3", "subscription_customer_currency", "subscription_entitlements"),
+    *("subscription_list_all_statuses", "subscription_migrate"),
+)
+SCENARIOS = [
+    *sorted(path for folder in ("core", "entitlements") for path in (RECORDINGS / folder).glob("*.json")),
+    *(path for path in sorted((RECORDINGS / "catalog").glob("*.json")) if path.stem in OF_THE_CATALOG),
+]
 
 pytestmark = pytest.mark.skipif(not REPLAY.is_file(), reason="the recordings are not beside the checkout")
 
 DIFFERING_EXCHANGE = re.compile(r"  \w+#(?P<number>\d+) ")
+PRINTED_ADDRESS = re.compile(r"cannot migrate to version \d', expected '.* cannot migrate to version \d{9,}'$")
 DIFFERING_CURSOR = re.compile(
     r"\.(?:nextCursor|meta\.page\.(?:first|last|next)): '([\w+/=-]+)', expected '([\w+/=-]+)'"
 )
@@ -51,10 +66,12 @@ def test_there_are_recordings_to_replay() -> None:
 
 
 def is_by_chance(line: str, exchanges: list[dict[str, Any]]) -> bool:
-    """Whether the exchange that the line is about differs in nothing but what random ids decide."""
+    """Whether the exchange that the line is about differs in nothing but what random ids or addresses decide."""
     exchange = DIFFERING_EXCHANGE.match(line)
     if exchange is None:
         return False
+    if PRINTED_ADDRESS.search(line) and line.count(", expected ") == 1:
+        return True
     if is_query_by_customer(exchanges[int(exchange["number"])]["request"]):
         return re.search(r": status |: content type |\.data: |missing|extra", line) is None
     cursors = DIFFERING_CURSOR.findall(line)

@@ -168,16 +168,30 @@ def test_openmeters_own_documents_are_not_here_and_it_says_so(client: httpx.Clie
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/v1/plans",
-        "/api/v1/billing/profiles",
-        "/api/v1/customers/acme/stripe",
-        "/api/v3/openmeter/subscriptions/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "/api/v1/marketplace/listings",
+        "/api/v1/billing/invoices/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "/api/v1/plans/pro/addons",
+        "/api/v3/openmeter/subscriptions/01ARZ3NDEKTSV4RRFFQ69G5FAV/addons",
         "/api/v3/openmeter/customers/01ARZ3NDEKTSV4RRFFQ69G5FAV/credits/balance",
     ],
 )
 def test_what_openmeter_has_and_this_server_not_is_501(client: httpx.Client, path: str) -> None:
     assert client.get(path).status_code == 501
     assert client.get(path + "/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/addons"),
+        ("PUT", "/api/v1/apps/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ("DELETE", "/api/v3/openmeter/profiles/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ("PUT", "/api/v3/openmeter/defaults/tax-codes"),
+    ],
+)
+def test_a_method_that_openmeter_has_and_this_server_not_is_501(client: httpx.Client, method: str, path: str) -> None:
+    assert client.request(method, path).status_code == 501
+    assert client.request("PATCH", path).status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/api/v1/plansx", "/api/v1/customers/plans/x"])
