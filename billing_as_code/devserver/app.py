@@ -48,6 +48,7 @@ RESOURCE_MODULES = (
     "query",
     "query_v3",
     "tax_codes",
+    "tax_codes_v3",
     "currencies_v3",
     "empty_lists",
     "plans.v1",

@@ -1,22 +1,18 @@
-"""Tax codes: those of the first boot, and those that a rate card's Stripe code makes (`openmeter/taxcode`)."""
+"""Tax codes: those of the first boot, and those that a rate card's Stripe code makes (`openmeter/taxcode`).
+
+The endpoints are in tax_codes_v3.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response
-
-from .clock import wire
-from .labels import from_metadata
-from .operation import Call, Resource
-from .paging import PAGE_V3, Page, count, envelope_v3
-from .parameters import Param
-from .problems import not_found
-from .replies import json_reply
-from .schema_fragments import ULID_V3
-from .store import Row, Store
+from .operation import Resource
+from .problems import DomainProblem, conflict, internal, issue, validation_issues
+from .store import Duplicate, Row, Store
 
 resource = Resource(
     "tax_codes",
@@ -25,100 +21,168 @@ resource = Resource(
         id TEXT PRIMARY KEY,
         key TEXT NOT NULL UNIQUE,
         name TEXT NOT NULL,
-        -- What Stripe calls it, or nothing.
-        stripe_code TEXT UNIQUE,
-        -- What a deployment without a customised tax set-up uses it for: invoicing, credit_grant, or nothing.
-        default_for TEXT,
-        annotations TEXT NOT NULL DEFAULT '{}',
+        description TEXT,
+        metadata TEXT,
+        -- What apps call it: a list of objects with app_type and tax_code.
+        app_mappings TEXT NOT NULL,
+        is_system INTEGER NOT NULL DEFAULT 0,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS default_tax_codes (
+        -- One row, default.
+        id TEXT PRIMARY KEY,
+        invoicing TEXT NOT NULL,
+        credit_grant TEXT NOT NULL,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL
     );
     """,
 )
 
-_CODES = "/api/v3/openmeter/tax-codes"
-_AT_BOOT = (
-    ("default", "Provider default", None, "invoicing"),
-    ("nontaxable", "Nontaxable", "txcd_00000000", "credit_grant"),
-)
+Mappings = Sequence[Mapping[str, str]]
+_FAULTS = {
+    "app_types_must_be_unique": "app types must be unique",
+    "tax_code_empty": "tax code cannot be empty",
+    "tax_code_stripe_invalid": "stripe tax code must be in the format of txcd_12345678",
+}
+_BY_SYSTEM = "tax code is managed by the system and cannot be modified or deleted"
 
 
 @dataclass(frozen=True)
 class TaxCode:
-    """A tax code, as far as rate cards are concerned."""
+    """A tax code."""
 
     id: str
-    stripe_code: str | None
+    key: str
+    name: str
+    description: str | None
+    metadata: Mapping[str, str]
+    app_mappings: Mappings
+    is_system: bool
+    created_at: str
+    updated_at: str
+
+    @property
+    def stripe_code(self) -> str | None:
+        """What Stripe calls it."""
+        codes = [mapping["tax_code"] for mapping in self.app_mappings if mapping["app_type"] == "stripe"]
+        return codes[0] if codes else None
+
+    @classmethod
+    def of(cls, row: Row) -> TaxCode:
+        values = dict(row)
+        values["is_system"] = bool(values["is_system"])
+        values["metadata"] = json.loads(values["metadata"] or "{}")
+        values["app_mappings"] = json.loads(values["app_mappings"])
+        return cls(**values)
 
 
 def at_boot(store: Store) -> None:
     """The two codes of a new deployment, which are its defaults."""
     if store.one("SELECT 1 FROM tax_codes") is not None:
         return
-    for key, name, stripe_code, default_for in _AT_BOOT:
-        annotations = json.dumps({"managed_by": "system"})
-        _insert(store, key, name, stripe_code, default_for=default_for, annotations=annotations)
+    invoicing = _insert(store, "default", "Provider default", [], is_system=True)
+    credit_grant = _insert(store, "nontaxable", "Nontaxable", _at_stripe("txcd_00000000"), is_system=True)
+    stamp = store.stamp()
+    values = {"id": "default", "invoicing": invoicing, "credit_grant": credit_grant}
+    store.insert("default_tax_codes", {**values, "created_at": stamp, "updated_at": stamp})
 
 
 def tax_code(store: Store, id: str) -> TaxCode | None:
     """A tax code by id."""
-    row = store.one("SELECT id, stripe_code FROM tax_codes WHERE id = ?", [id])
-    return None if row is None else TaxCode(row["id"], row["stripe_code"])
+    row = store.one("SELECT * FROM tax_codes WHERE id = ?", [id])
+    return None if row is None else TaxCode.of(row)
+
+
+def get_tax_code(store: Store, id: str) -> TaxCode:
+    """The same. Raises 404."""
+    found = tax_code(store, id)
+    if found is None:
+        raise validation_issues([issue("tax_code_not_found", "tax code not found", "$.id", id=id)], status=404)
+    return found
 
 
 def tax_code_of_stripe(store: Store, code: str) -> TaxCode:
-    """The tax code that stands for one of Stripe's, made where there is none."""
-    id = store.value("SELECT id FROM tax_codes WHERE stripe_code = ?", [code])
-    return TaxCode(id or _insert(store, f"stripe_{code}", code, code), code)
+    """The tax code that stands for one of Stripe's, the oldest of several, made where there is none.
+
+    Raises 500 where one that was made for it stands for another by now, as there.
+    """
+    row = store.one(
+        "SELECT tax_codes.* FROM tax_codes, json_each(app_mappings) AS mapping"
+        " WHERE mapping.value ->> 'app_type' = 'stripe' AND mapping.value ->> 'tax_code' = ?"
+        " ORDER BY tax_codes.rowid LIMIT 1",
+        [code],
+    )
+    if row is not None:
+        return TaxCode.of(row)
+    try:
+        return get_tax_code(store, _insert(store, f"stripe_{code}", code, _at_stripe(code)))
+    except Duplicate:
+        raise internal() from None
 
 
-def _insert(store: Store, key: str, name: str, stripe_code: str | None, **more: Any) -> str:
+def create_tax_code(
+    store: Store, key: str, name: str, description: str | None, metadata: Mapping[str, str] | None, mappings: Mappings
+) -> TaxCode:
+    """Store a tax code. Raises 400 for mappings that make no sense, 409 for a key that there is."""
+    _refuse_faulty(mappings)
+    more = {"description": description, "metadata": json.dumps(metadata or {})}
+    try:
+        return get_tax_code(store, _insert(store, key, name, mappings, **more))
+    except Duplicate:
+        raise conflict("tax code with the same key already exists") from None
+
+
+def replace_tax_code(
+    store: Store, id: str, name: str, description: str | None, metadata: Mapping[str, str] | None, mappings: Mappings
+) -> TaxCode:
+    """Replace a tax code; a description that is not given stays. The two of the first boot are not changed."""
+    _refuse_faulty(mappings)
+    if get_tax_code(store, id).is_system:
+        raise validation_issues([issue("tax_code_managed_by_system", _BY_SYSTEM)], status=409)
+    values = {"name": name, "metadata": json.dumps(metadata or {}), "app_mappings": json.dumps(list(mappings))}
+    if description is not None:
+        values["description"] = description
+    store.update("tax_codes", {**values, "updated_at": store.stamp()}, id=id)
+    return get_tax_code(store, id)
+
+
+def _at_stripe(code: str) -> Mappings:
+    return [{"app_type": "stripe", "tax_code": code}]
+
+
+def _insert(store: Store, key: str, name: str, mappings: Mappings, **more: Any) -> str:
     id, stamp = store.new_id(), store.stamp()
-    values = {"id": id, "key": key, "name": name, "stripe_code": stripe_code, "created_at": stamp, "updated_at": stamp}
-    store.insert("tax_codes", values | more)
+    values = {"id": id, "key": key, "name": name, "app_mappings": json.dumps(list(mappings)), **more}
+    store.insert("tax_codes", {**values, "created_at": stamp, "updated_at": stamp})
     return id
 
 
-def _shown(row: Row) -> dict[str, Any]:
-    code = row["stripe_code"]
-    return {
-        "id": row["id"],
-        "key": row["key"],
-        "name": row["name"],
-        "app_mappings": [] if code is None else [{"app_type": "stripe", "tax_code": code}],
-        "labels": from_metadata(None, json.loads(row["annotations"])),
-        "created_at": wire(row["created_at"]),
-        "updated_at": wire(row["updated_at"]),
-    }
+def _refuse_faulty(mappings: Mappings) -> None:
+    codes = _faults(mappings)
+    if codes:
+        raise _faulty(codes)
 
 
-@resource.operation(
-    "GET", _CODES, query=[PAGE_V3, Param("include_deleted", {"type": "boolean"}, "bool", explode=False)]
-)
-def list_codes(call: Call) -> Response:
-    """In the order of creation, whatever the clock was set to since; none is ever deleted."""
-    page = Page.of_v3(call)
-    rows = call.store.all(f"SELECT * FROM tax_codes ORDER BY rowid{page.clause}")
-    return json_reply(envelope_v3(page, count(call.store, "FROM tax_codes", []), [_shown(row) for row in rows]))
+def _faulty(codes: Sequence[str]) -> DomainProblem:
+    return validation_issues([issue(code, _FAULTS[code], "$.app_mappings") for code in codes])
 
 
-@resource.operation("GET", f"{_CODES}/{{taxCodeId}}", path=[Param("taxCodeId", ULID_V3)])
-def get_code(call: Call) -> Response:
-    row = call.store.one("SELECT * FROM tax_codes WHERE id = ?", [call.path["taxCodeId"]])
-    if row is None:
-        raise not_found(f"tax code with id {call.path['taxCodeId']} not found")
-    return json_reply(_shown(row))
+def _faults(mappings: Mappings) -> list[str]:
+    """Codes of what is wrong with mappings."""
+    found = []
+    if len({mapping["app_type"] for mapping in mappings}) != len(mappings):
+        found.append("app_types_must_be_unique")
+    for mapping in mappings:
+        code = mapping["tax_code"]
+        if code == "":
+            found.append("tax_code_empty")
+        elif mapping["app_type"] == "stripe" and not _is_stripe_code(code):
+            found.append("tax_code_stripe_invalid")
+    return found
 
 
-@resource.operation("GET", "/api/v3/openmeter/defaults/tax-codes")
-def get_defaults(call: Call) -> Response:
-    rows = {row["default_for"]: row for row in call.store.all("SELECT * FROM tax_codes WHERE default_for IS NOT NULL")}
-    invoicing, credit_grant = rows["invoicing"], rows["credit_grant"]
-    return json_reply(
-        {
-            "invoicing_tax_code": {"id": invoicing["id"]},
-            "credit_grant_tax_code": {"id": credit_grant["id"]},
-            "created_at": wire(credit_grant["created_at"]),
-            "updated_at": wire(credit_grant["updated_at"]),
-        }
-    )
+def _is_stripe_code(code: str) -> bool:
+    number = code.removeprefix("txcd_")
+    return number != code and len(number) == 8 and number.isascii() and number.isdigit()

@@ -102,3 +102,23 @@ def test_a_deleted_draft_is_shown_on_demand_alone(client: httpx.Client) -> None:
     [shown] = ok(client.get(f"{V1}/plans", params={"includeDeleted": True}))["items"]
     assert shown["id"] == made["id"]
     assert "deletedAt" in shown
+
+
+def test_a_stripe_code_on_a_card_makes_a_tax_code_or_finds_the_one_there_is(client: httpx.Client) -> None:
+    mapping = {"app_type": "stripe", "tax_code": "txcd_10103001"}
+    saas = ok(client.post(f"{V3}/tax-codes", json={"key": "saas", "name": "SaaS", "app_mappings": [mapping]}))
+    cards = [
+        fee(f"fee_{code[-1]}", taxConfig={"stripe": {"code": code}}) for code in ("txcd_10103001", "txcd_20030002")
+    ]
+    made = draft(client, phase(*cards))
+    first, second = (card["taxConfig"] for card in made["phases"][0]["rateCards"])
+    assert first == {"stripe": {"code": "txcd_10103001"}, "taxCodeId": saas["id"]}
+    codes = {code["id"]: code["key"] for code in ok(client.get(f"{V3}/tax-codes"))["data"]}
+    assert codes[second["taxCodeId"]] == "stripe_txcd_20030002"
+
+
+def test_the_tax_codes_of_the_first_start_are_not_changed(client: httpx.Client) -> None:
+    [system, _] = ok(client.get(f"{V3}/tax-codes"))["data"]
+    reply = client.put(f"{V3}/tax-codes/{system['id']}", json={"name": "Mine", "app_mappings": []})
+    assert reply.status_code == 409
+    assert ok(client.get(f"{V3}/tax-codes/{system['id']}")) == system

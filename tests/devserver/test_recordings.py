@@ -28,10 +28,10 @@ OF_THE_CATALOG = (
     *("billing_profiles_v1", "boot_state", "features_archive_and_use", "stripe_checkout_without_stripe"),
     *("plan_canonical_values", "plan_create_rejected", "plan_entitlement_templates_v1", "plan_list_filters"),
     *("plan_minimal_v1", "plan_minimal_v3", "plan_price_types_v1", "plan_publish_blocked", "plan_put_draft"),
-    *("plan_rate_card_order", "plan_unit_config", "plan_versions"),
+    *("plan_price_types_v3", "plan_rate_card_order", "plan_tax_config", "plan_unit_config", "plan_versions"),
     *("subscription_cancel", "subscription_change_plan", "subscription_change_usage", "subscription_create_v1"),
     *("subscription_create_v3", "subscription_customer_currency", "subscription_entitlements"),
-    *("subscription_list_all_statuses", "subscription_migrate"),
+    *("subscription_list_all_statuses", "subscription_migrate", "tax_codes"),
 )
 SCENARIOS = [
     *sorted(path for folder in ("core", "entitlements") for path in (RECORDINGS / folder).glob("*.json")),
