@@ -35,8 +35,8 @@ _METHODS_ELSEWHERE = (
     ("POST", "/api/v1/(?:addons|notification/channels|notification/rules)"),
     ("PUT|DELETE", "/api/v1/apps/[^/]+"),
     ("PUT", "/api/v1/customers/[^/]+/(?:apps|stripe)"),
-    ("POST", "/api/v3/openmeter/(?:addons|llm-cost/overrides|profiles)"),
-    ("PUT|DELETE", "/api/v3/openmeter/(?:apps|profiles)/[^/]+"),
+    ("POST", "/api/v3/openmeter/(?:addons|llm-cost/overrides)"),
+    ("PUT|DELETE", "/api/v3/openmeter/apps/[^/]+"),
 )
 _METHOD_ELSEWHERE = re.compile("|".join(f"(?:{methods}) {path}" for methods, path in _METHODS_ELSEWHERE))
 

@@ -25,7 +25,13 @@ RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "recordings"
 REPLAY = RECORDINGS / "replay.py"
 # The rest of the catalog is not answered here.
 OF_THE_CATALOG = (
-    *("billing_profiles_v1", "boot_state", "features_archive_and_use", "stripe_checkout_without_stripe"),
+    *(
+        "billing_profiles_v1",
+        "billing_profiles_v3",
+        "boot_state",
+        "features_archive_and_use",
+        "stripe_checkout_without_stripe",
+    ),
     *("plan_canonical_values", "plan_create_rejected", "plan_entitlement_templates_v1", "plan_list_filters"),
     *("plan_minimal_v1", "plan_minimal_v3", "plan_price_types_v1", "plan_publish_blocked", "plan_put_draft"),
     *("plan_price_types_v3", "plan_rate_card_order", "plan_tax_config", "plan_unit_config", "plan_versions"),

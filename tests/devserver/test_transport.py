@@ -185,7 +185,7 @@ def test_what_openmeter_has_and_this_server_not_is_501(client: httpx.Client, pat
     [
         ("POST", "/api/v1/addons"),
         ("PUT", "/api/v1/apps/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-        ("DELETE", "/api/v3/openmeter/profiles/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+        ("DELETE", "/api/v3/openmeter/apps/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
     ],
 )
 def test_a_method_that_openmeter_has_and_this_server_not_is_501(client: httpx.Client, method: str, path: str) -> None:

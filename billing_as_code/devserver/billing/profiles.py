@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..durations import DurationError, parse_duration
@@ -41,14 +41,16 @@ resource = Resource(
 Json = Mapping[str, Any]
 # What the apps of a profile are for.
 PURPOSES = ("tax", "invoicing", "payment")
+_PRORATION = "subscriptionEndProrationMode"
+_BY_SUBSCRIPTION: Json = {"type": "subscription"}
 _DEFAULTS: Json = {
-    "collection": {"alignment": {"type": "subscription"}, "interval": "PT1H"},
+    "collection": {"alignment": _BY_SUBSCRIPTION, "interval": "PT1H"},
     "invoicing": {
         "autoAdvance": True,
         "draftPeriod": "P0D",
         "dueAfter": "P30D",
         "progressiveBilling": True,
-        "subscriptionEndProrationMode": "bill_actual_period",
+        _PRORATION: "bill_actual_period",
     },
     "payment": {"collectionMethod": "charge_automatically"},
     "tax": {"enabled": True, "enforced": False},
@@ -72,7 +74,7 @@ class Supplier:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a profile is to be; without a description the one that there is stays."""
+    """What a profile is to be; what there is of description and mode of proration stays where none is wanted."""
 
     name: str
     description: str | None
@@ -125,15 +127,12 @@ def standard_profile(store: Store, name: str, app_id: str) -> Profile:
     return get_profile(store, _insert(store, Wanted(name, None, {}, False, supplier, _DEFAULTS), app_id))
 
 
-def workflow_of(given: Json, proration: str | None) -> Json:
-    """A workflow with what was not given filled in. Alignments are not looked at, as there; bad durations are a 500.
-
-    `proration` is the mode for the end of a subscription where none is given.
-    """
+def workflow_of(given: Json, alignment: Json = _BY_SUBSCRIPTION) -> dict[str, dict[str, Any]]:
+    """A workflow with what was not given filled in, but for the mode of proration. Bad durations are a 500."""
     filled: dict[str, dict[str, Any]] = {part: {**values, **given.get(part, {})} for part, values in _DEFAULTS.items()}
-    filled["collection"]["alignment"] = _DEFAULTS["collection"]["alignment"]
-    if proration is not None and "subscriptionEndProrationMode" not in given.get("invoicing", {}):
-        filled["invoicing"]["subscriptionEndProrationMode"] = proration
+    filled["collection"]["alignment"] = alignment
+    if _PRORATION not in given.get("invoicing", {}):
+        del filled["invoicing"][_PRORATION]
     for part, names in _DURATIONS.items():
         for name in names:
             try:
@@ -143,22 +142,27 @@ def workflow_of(given: Json, proration: str | None) -> Json:
     return filled
 
 
+def _with_proration(workflow: Json, mode: str) -> Json:
+    """The workflow with a mode of proration, unless it has one."""
+    return {**workflow, "invoicing": {_PRORATION: mode, **workflow["invoicing"]}}
+
+
 def create_profile(store: Store, wanted: Wanted, app_ids: Mapping[str, str]) -> Profile:
     """Store a profile on apps, which must be the same one. A new default takes the place of the one before."""
+    workflow = _with_proration(wanted.workflow, _DEFAULTS["invoicing"][_PRORATION])
     _refuse_faulty_supplier(wanted.supplier)
-    _refuse_faulty_workflow(wanted.workflow, "config")
+    _refuse_faulty_workflow(workflow, "config")
     if wanted.is_default:
         _demote(store)
     ids = {get_app(store, app_ids[purpose]).id for purpose in PURPOSES}
     if len(ids) > 1:
         raise DomainProblem(400, "all apps must be the same")
-    _refuse_tax_codes(wanted.workflow)
-    return get_profile(store, _insert(store, wanted, ids.pop()))
+    _refuse_tax_codes(workflow)
+    return get_profile(store, _insert(store, replace(wanted, workflow=workflow), ids.pop()))
 
 
-def replace_profile(store: Store, id: str, wanted: Wanted, given: Json) -> Profile:
-    """Replace a profile by what is wanted, with the workflow that was given; its app stays."""
-    workflow_of(given, None)
+def replace_profile(store: Store, id: str, wanted: Wanted) -> Profile:
+    """Replace a profile by what is wanted; its app stays, and its mode of proration where none is wanted."""
     profile = get_profile(store, id)
     if profile.deleted_at is not None:
         raise _refused("profile_already_deleted", id)
@@ -166,11 +170,11 @@ def replace_profile(store: Store, id: str, wanted: Wanted, given: Json) -> Profi
         _demote(store)
     if profile.is_default and not wanted.is_default:
         raise _refused("default_profile_cannot_be_unset", id)
-    workflow = workflow_of(given, profile.workflow["invoicing"]["subscriptionEndProrationMode"])
+    workflow = _with_proration(wanted.workflow, profile.workflow["invoicing"][_PRORATION])
     _refuse_faulty_workflow(workflow, "configuration")
     _refuse_faulty_supplier(wanted.supplier)
     _refuse_tax_codes(workflow)
-    values = {**_columns(wanted, workflow), "updated_at": store.stamp()}
+    values = {**_columns(replace(wanted, workflow=workflow)), "updated_at": store.stamp()}
     if wanted.description is None:
         del values["description"]
     store.update("billing_profiles", values, id=id)
@@ -224,12 +228,12 @@ def list_profiles(store: Store, where: str, order: str, page: str = "") -> list[
 
 def _insert(store: Store, wanted: Wanted, app_id: str) -> str:
     id, stamp = store.new_id(), store.stamp()
-    values = {**_columns(wanted, wanted.workflow), "id": id, "app_id": app_id}
+    values = {**_columns(wanted), "id": id, "app_id": app_id}
     store.insert("billing_profiles", {**values, "created_at": stamp, "updated_at": stamp})
     return id
 
 
-def _columns(wanted: Wanted, workflow: Json) -> dict[str, Any]:
+def _columns(wanted: Wanted) -> dict[str, Any]:
     supplier = wanted.supplier
     return {
         "name": wanted.name,
@@ -239,7 +243,7 @@ def _columns(wanted: Wanted, workflow: Json) -> dict[str, Any]:
         "supplier": json.dumps(
             {"name": supplier.name, "tax_code": supplier.tax_code, "address": dict(supplier.address)}
         ),
-        "workflow": json.dumps(workflow),
+        "workflow": json.dumps(wanted.workflow),
     }
 
 
@@ -261,7 +265,14 @@ def _refuse_faulty_workflow(workflow: Json, word: str) -> None:
 
 
 def _workflow_fault(workflow: Json) -> str | None:
-    invoicing = workflow["invoicing"]
+    invoicing, alignment = workflow["invoicing"], workflow["collection"]["alignment"]
+    if alignment["type"] == "anchored":
+        period = alignment.get("recurringPeriod")
+        if period is None:
+            return "invalid collection config: anchored alignment detail must be set"
+        if _is_negative(period["interval"]):
+            fault = "invalid anchored alignment detail: interval must be greater or equal to 0"
+            return f"invalid collection config: {fault}"
     if _is_negative(workflow["collection"]["interval"]):
         return "invalid collection config: item collection period must be greater or equal to 0"
     if _is_negative(invoicing["draftPeriod"]) and invoicing["autoAdvance"]:

@@ -47,7 +47,6 @@ V1.add(
     }
 )
 _EXPAND = Param("expand", {"type": "array", "items": {"$ref": "#/components/schemas/BillingProfileExpand"}}, "list")
-_PRORATION = "bill_actual_period"
 
 
 def profile_v1(store: Store, profile: Profile, *, with_apps: bool) -> dict[str, Any]:
@@ -76,14 +75,15 @@ def supplier_v1(supplier: Supplier) -> dict[str, Any]:
     return shown if supplier.tax_code is None else shown | {"taxId": {"code": supplier.tax_code}}
 
 
-def _wanted(body: Mapping[str, Any], workflow: Mapping[str, Any]) -> Wanted:
+def _wanted(body: Mapping[str, Any]) -> Wanted:
+    """Alignments are not looked at, as there."""
     return Wanted(
         name=body["name"],
         description=body.get("description"),
         metadata=body.get("metadata") or {},
         is_default=body["default"],
         supplier=_supplier(body["supplier"]),
-        workflow=workflow,
+        workflow=workflow_of(body["workflow"]),
     )
 
 
@@ -121,9 +121,8 @@ def list_profiles_v1(call: Call) -> Response:
 
 @resource.operation("POST", _PROFILES, body=json_body("BillingProfileCreate"))
 def create_profile_v1(call: Call) -> Response:
-    body = call.body
-    wanted = _wanted(body, workflow_of(body["workflow"], _PRORATION))
-    return json_reply(profile_v1(call.store, create_profile(call.store, wanted, body["apps"]), with_apps=True), 201)
+    made = create_profile(call.store, _wanted(call.body), call.body["apps"])
+    return json_reply(profile_v1(call.store, made, with_apps=True), 201)
 
 
 @resource.operation("GET", _ONE, path=BY_ID_V1, query=[_EXPAND])
@@ -135,8 +134,7 @@ def get_profile_v1(call: Call) -> Response:
 @resource.operation("PUT", _ONE, path=BY_ID_V1, body=json_body("BillingProfileReplaceUpdateWithWorkflow"))
 def replace_profile_v1(call: Call) -> Response:
     """A replacement that keeps the description, the apps and the mode of proration where they are not named."""
-    given = call.body["workflow"]
-    replaced = replace_profile(call.store, call.path["id"], _wanted(call.body, given), given)
+    replaced = replace_profile(call.store, call.path["id"], _wanted(call.body))
     return json_reply(profile_v1(call.store, replaced, with_apps=True))
 
 
