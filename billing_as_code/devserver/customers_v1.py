@@ -8,11 +8,11 @@ from typing import Any
 from flask import Response
 
 from .clock import wire
+from .customer_deletion import delete_customer
 from .customers import (
     CustomerInput,
     CustomerRow,
     create_customer,
-    delete_customer,
     find_customer,
     find_live_customer,
     list_customers,

@@ -10,11 +10,11 @@ from flask import Response
 
 from .billing.profiles import default_profile
 from .clock import wire
+from .customer_deletion import delete_customer
 from .customers import (
     CustomerInput,
     CustomerRow,
     create_customer,
-    delete_customer,
     find_customer_by_id,
     list_customers,
     replace_customer,

@@ -15,7 +15,7 @@ from ..paging import DEFAULT_SIZE, ORDER, PAGE, PAGE_SIZE, Page, count, envelope
 from ..parameters import Param
 from ..plans import rows as plan_rows
 from ..plans.cards_v1 import Unreadable
-from ..plans.issues import Faulty
+from ..plans.issues import UNIT_CONFIG_NOT_IN_V1, Faulty
 from ..plans.lifecycle import refuse_beyond_v1
 from ..plans.rows import Plan
 from ..plans.v1 import terms_from_v1
@@ -141,8 +141,6 @@ def get_v1(call: Call) -> Response:
 
 def unit_config_beyond_v1() -> Faulty:
     """What v1 says of a subscription that it cannot show."""
-    from ..plans.issues import UNIT_CONFIG_NOT_IN_V1
-
     return Faulty([UNIT_CONFIG_NOT_IN_V1])
 
 
