@@ -122,3 +122,11 @@ def test_the_tax_codes_of_the_first_start_are_not_changed(client: httpx.Client) 
     reply = client.put(f"{V3}/tax-codes/{system['id']}", json={"name": "Mine", "app_mappings": []})
     assert reply.status_code == 409
     assert ok(client.get(f"{V3}/tax-codes/{system['id']}")) == system
+
+
+@pytest.mark.parametrize(("version", "why"), [("one", "invalid syntax"), ("9223372036854775808", "value out of range")])
+def test_a_version_that_is_no_number_is_refused(client: httpx.Client, version: str, why: str) -> None:
+    refusal = refused(client.get(f"{V1}/plans", params={"keyVersion[pro][0]": version}), 400)
+    assert refusal == (
+        f'parameter "keyVersion" in query has an error: path pro.0: value {version}: an invalid integer: {why}'
+    )

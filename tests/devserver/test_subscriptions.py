@@ -71,6 +71,14 @@ def test_a_subscription_cancelled_at_the_end_of_its_period_runs_until_then(clien
 
 
 @pytest.mark.usefixtures("plan")
+@pytest.mark.parametrize("timing", ["2026-12-25T12:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_subscription_ends_only_where_a_billing_period_does(client: httpx.Client, timing: str) -> None:
+    made = subscribe(client)
+    refusal = refused(client.post(f"{V1}/subscriptions/{made['id']}/cancel", json={"timing": timing}), 400)
+    assert refusal == "validation error: cannot cancel aligned subscription with custom misaligned timing"
+
+
+@pytest.mark.usefixtures("plan")
 def test_a_cancellation_can_be_taken_back(client: httpx.Client) -> None:
     made = subscribe(client)
     cancel(client, made, "next_billing_cycle")

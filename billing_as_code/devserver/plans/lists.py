@@ -46,7 +46,10 @@ def key_versions(call: Call) -> dict[str, list[int]]:
             raise _unreadable(f"path {key}: array items must be set with indexes")
         if not re.fullmatch(r"[+-]?\d+", values[0]):
             raise _unreadable(f"path {key}.{index[1:-1]}: value {values[0]}: an invalid integer: invalid syntax")
-        found.setdefault(key, []).append(int(values[0]))
+        version = int(values[0])
+        if not -(2**63) <= version < 2**63:
+            raise _unreadable(f"path {key}.{index[1:-1]}: value {values[0]}: an invalid integer: value out of range")
+        found.setdefault(key, []).append(version)
     return found
 
 

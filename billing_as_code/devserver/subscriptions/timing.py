@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..clock import parse_rfc3339
+from ..durations import PeriodError
 from ..problems import invalid
 from .spec import Spec
 
@@ -37,8 +38,7 @@ def start_of(timing: Timing, now: datetime) -> datetime:
 def end_of(timing: Timing, spec: Spec, now: datetime) -> datetime:
     """When a running subscription ends; at a time of one's own only where a billing period does."""
     if isinstance(timing, datetime):
-        period = spec.billing_period(timing)
-        if period is None or timing not in period:
+        if timing not in _period_around(spec, timing):
             raise invalid("cannot cancel aligned subscription with custom misaligned timing")
         return timing
     if timing == IMMEDIATE:
@@ -46,3 +46,11 @@ def end_of(timing: Timing, spec: Spec, now: datetime) -> datetime:
     period = spec.billing_period(now)
     assert period is not None, "it has started"
     return period[1]
+
+
+def _period_around(spec: Spec, at: datetime) -> tuple[datetime, ...]:
+    """The ends of the billing period at a time; none before the subscription, or at the end of time."""
+    try:
+        return spec.billing_period(at) or ()
+    except PeriodError:
+        return ()
