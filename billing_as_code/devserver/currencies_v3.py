@@ -1,4 +1,4 @@
-"""The list of currencies, which v3 alone has (`api/v3/handlers/currencies`). There are no custom ones here."""
+"""Currencies, which v3 alone has (`api/v3/handlers/currencies`). There are no custom ones here."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from flask import Response
 
 from .currencies import CURRENCIES
 from .list_filters import FieldFilter, filters_of
-from .operation import Call, Resource
+from .operation import Call, Resource, json_body
 from .paging import DEFAULT_SIZE, PAGE_V3, SORT_V3, Page, envelope_v3, sort_v3
-from .problems import invalid_query
+from .problems import invalid, invalid_query, not_implemented_here
 from .replies import json_reply
+from .schema_fragments import add_schemas
+
+add_schemas("currencies")
 
 resource = Resource("currencies")
 
@@ -49,3 +52,11 @@ def _meeting(call: Call) -> list[dict[str, Any]]:
         condition, parameters = filters["code"].condition("json_extract(value, '$.code')")
     sql = f"SELECT value FROM json_each(?) WHERE {condition} ORDER BY key"
     return [json.loads(row["value"]) for row in call.store.all(sql, [json.dumps(CURRENCIES), *parameters])]
+
+
+@resource.operation("POST", "/api/v3/openmeter/currencies/custom", body=json_body("CreateCurrencyCustomRequest"))
+def create_currency(call: Call) -> Response:
+    """Refused without credits, as there; with them it is not done here."""
+    if not call.store.settings.credits_enabled:
+        raise invalid("custom currencies are not enabled on this deployment of OpenMeter")
+    raise not_implemented_here("it has no custom currencies")
