@@ -131,6 +131,7 @@ def _wire_of(resource: Resource) -> Item:
     return dict(resource.facts.get("wire") or {"id": resource.id})
 
 
+_PASSES = 5
 _PATIENCE = 1.0
 """Seconds that a read which failed waits for its requests under way: an embedded server may be gone right after."""
 
@@ -179,11 +180,11 @@ class _Lists:
     def _distinct(self, kind: Kind) -> Iterator[list[Item]]:
         labels: dict[str, Any] = {}
         for one in self._lists[kind.name]:
-            for items in self._pages(one) if one.listing.labels else ():
+            for items in self._passes(one) if one.listing.labels else ():
                 labels |= {i["id"]: i["metadata"] for i in items if i.get("metadata")}
         seen: set[str] = set()
         for one in self._lists[kind.name]:
-            for items in self._pages(one) if not one.listing.labels else ():
+            for items in self._passes(one) if not one.listing.labels else ():
                 ids = {i["id"] for i in items}
                 if len(ids) < len(items) or not ids.isdisjoint(seen):
                     items = list({i["id"]: i for i in items if i["id"] not in seen}.values())
@@ -191,6 +192,19 @@ class _Lists:
                 if labels:
                     items = [{**i, "metadata": labels[i["id"]]} if i["id"] in labels else i for i in items]
                 yield items
+
+    def _passes(self, one: _List) -> Iterator[list[Item]]:
+        """The pages of a list, and all of them once more where it shrank meanwhile: what followed moved up then, and
+        may have been missed. One that grows is as it was when its first page was read."""
+        for _ in range(_PASSES):
+            yield from self._pages(one)
+            if not one.shrank:
+                return
+            one.restart()
+            self._known += 1
+            self._unopened[self._send(one, 1)] = one
+        name = f"GET {one.listing.path}"
+        raise ApiError(name, 200, "the list shrank each time it was read. Try again when less is deleted")
 
     def _pages(self, one: _List) -> Iterator[list[Item]]:
         while (page := one.page + 1) in one.pages:
@@ -216,7 +230,7 @@ class _Lists:
         self._later.extend((one, other) for other in more)
         while self._later and self._sent - self._done < self._ahead:
             following, number = self._later.popleft()
-            if following.pages[number] is None:
+            if following.pages.get(number, _taken()) is None:  # not of a pass that is over
                 self._send(following, number)
         self._progress(self._done, self._known)
         return items
@@ -237,6 +251,16 @@ class _List:
         self.page = 0
         self.first: list[Item] = []
         self._ids: dict[int, set[str]] = {}
+        self._totals: list[int] = []
+
+    @property
+    def shrank(self) -> bool:
+        """Whether a page said that the list has fewer items than another page had said."""
+        return len(set(self._totals)) > 1 and self._totals[0] > min(self._totals)
+
+    def restart(self) -> None:
+        """Forget the pages, so that they are read once more."""
+        self.pages, self.page, self._ids, self._totals = {}, 0, {}, []
 
     def take(self, page: int) -> tuple[list[Item], tuple[int, ...]]:
         """The items of a page that was fetched, and the pages to ask for next. Raises ApiError."""
@@ -247,6 +271,7 @@ class _List:
         self.pages[page] = _taken()
         try:
             items = self.listing.items(page, body)
+            self._totals.append(self.listing.total(body))
             self._ids[page] = {item["id"] for item in items}
             if not all(isinstance(i, str) for i in self._ids[page]):
                 raise TypeError("not a list of resources")

@@ -142,6 +142,35 @@ def test_an_item_that_is_shown_twice_while_a_list_changes_counts_once(paged: Wor
     assert all(r.parts == () for r in state.values())
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_moves_up_while_a_list_is_read_is_not_missed(paged: Workspace, rewriting: Rewriting, times: int) -> None:
+    """Another hand deletes a customer of a page that was read already, so that the next page begins one later."""
+    gone: list[str] = []
+
+    def deleting(request: httpx.Request, body: Any) -> Any:
+        if request.url.path == "/api/v1/customers" and request.url.params["page"] == "1" and len(gone) < times:
+            gone.append(body["items"][0]["key"])
+            paged.http.delete(f"/api/v1/customers/{gone[-1]}").raise_for_status()
+        return body
+
+    rewriting.rewrite = deleting
+    client = OpenMeter("http://openmeter.test", transport=paged.transport)
+    state = live.read(client, {"customers": KINDS["customers"]}, width=1)
+    assert gone == [f"c{n}" for n in range(times)]
+    assert {Address("customers", (f"c{n}",)) for n in range(times, 5)} <= state.keys()
+
+
+def test_a_list_that_shrinks_each_time_is_an_error(paged: Workspace, rewriting: Rewriting) -> None:
+    def fewer(request: httpx.Request, body: Any) -> Any:
+        if request.url.path == "/api/v1/customers" and request.url.params["page"] != "1":
+            body["totalCount"] -= 1
+        return body
+
+    rewriting.rewrite = fewer
+    with pytest.raises(ApiError, match="the list shrank each time it was read"):
+        paged.plan()
+
+
 def test_the_labels_of_a_boolean_come_from_the_list_that_shows_them(ws: Workspace) -> None:
     ws.write(
         "catalog/a.yaml",

@@ -44,6 +44,10 @@ class Listing:
         """The items of a page's answer; KeyError or TypeError where it is not as OpenMeter gives it."""
         return listed(body)
 
+    def total(self, body: Json) -> int:
+        """How many items an answer says that the list has; 0 where it does not say."""
+        return 0
+
     def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
         """The pages to ask for now that this one is known; `ids` has those of its items and of the pages before."""
         return ()
@@ -63,8 +67,11 @@ class V1Listing(Listing):
     def items(self, page: int, body: Json) -> list[Item]:
         return listed(body["items"])
 
+    def total(self, body: Json) -> int:
+        return int(body["totalCount"])
+
     def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
-        return range(2, -(-int(body["totalCount"]) // PAGE) + 1) if page == 1 else ()
+        return range(2, -(-self.total(body) // PAGE) + 1) if page == 1 else ()
 
 
 class V3Listing(Listing):
@@ -81,5 +88,8 @@ class V3Listing(Listing):
     def items(self, page: int, body: Json) -> list[Item]:
         return listed(body["data"])
 
+    def total(self, body: Json) -> int:
+        return int(body["meta"]["page"]["total"])
+
     def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
-        return range(2, -(-int(body["meta"]["page"]["total"]) // PAGE) + 1) if page == 1 else ()
+        return range(2, -(-self.total(body) // PAGE) + 1) if page == 1 else ()
