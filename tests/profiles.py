@@ -20,6 +20,9 @@ settings.register_profile("long", max_examples=5000, **_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+
+
 def share(of: float) -> int:
     """So much of the profile's number of examples."""
     return max(1, int(settings.default.max_examples * of))

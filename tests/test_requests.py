@@ -205,6 +205,7 @@ def grants(n: int) -> Iterator[tuple[str, Json]]:
         yield "/api/v2/customers/acme/entitlements/api/grants", {"amount": 1, "effectiveAt": "2026-12-01T00:00:00Z"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("seed", "n", "lists"),
     [
@@ -237,6 +238,7 @@ def plant(app: Any, seed: Seed, n: int) -> None:
             assert answer.is_success, answer.text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n", [999, 1000, 1500, 2500])
 def test_every_meter_is_seen_though_openmeter_lists_no_more_than_a_thousand(
     ws: Workspace, openmeter: Any, n: int
