@@ -254,17 +254,23 @@ def parse(name: str, content: bytes) -> Json:
         raise ApiError(name, 200, text, ambiguous=True) from error
 
 
-def in_process(app: Callable[..., Any]) -> httpx.BaseTransport:
-    """A transport that calls a WSGI application in the calling thread: the whole wire format, no socket."""
-    return _InProcess(app)
+def in_process(app: Callable[..., Any], close: Callable[[], None] = lambda: None) -> httpx.BaseTransport:
+    """A transport that calls a WSGI application in the calling thread: the whole wire format, no socket.
+
+    `close` is called when the transport is closed, for what the application holds open.
+    """
+    return _InProcess(app, close)
 
 
 class _InProcess(httpx.BaseTransport):
     """httpx's WSGI transport decodes a path before the application sees it, so that a key with a slash becomes two
     segments; this one also passes the path as it was sent, as servers do."""
 
-    def __init__(self, app: Callable[..., Any]) -> None:
-        self._app = app
+    def __init__(self, app: Callable[..., Any], close: Callable[[], None]) -> None:
+        self._app, self._close = app, close
+
+    def close(self) -> None:
+        self._close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         sent = request.url.raw_path.decode("ascii")

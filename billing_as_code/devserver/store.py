@@ -192,8 +192,9 @@ class Database:
         self.settings = settings
 
     def close(self) -> None:
-        """Close the connections; the database must not be used after."""
-        self._closing()
+        """Close the connections, those that are in use as soon as they are not. What is asked after that is refused."""
+        with self._pool_lock:
+            self._closing()
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Store]:
@@ -208,10 +209,15 @@ class Database:
             connection.commit()
         finally:
             with self._pool_lock:
-                self._idle.append(connection)
+                if self._closing.alive:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
 
     def _take(self) -> sqlite3.Connection:
         with self._pool_lock:
+            if not self._closing.alive:
+                raise internal()  # whoever asks now was left behind by a reader that has gone
             if self._idle:
                 return self._idle.pop()
         return self._connect()

@@ -85,7 +85,8 @@ def _embedded(data: Path) -> OpenMeter:
     from billing_as_code.devserver import create_app
 
     data.parent.mkdir(parents=True, exist_ok=True)
-    return OpenMeter("http://embedded.openmeter", transport=in_process(create_app(data)))
+    app = create_app(data)
+    return OpenMeter("http://embedded.openmeter", transport=in_process(app, app.config["DATABASE"].close))
 
 
 @contextmanager

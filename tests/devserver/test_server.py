@@ -76,3 +76,12 @@ def test_two_applications_in_memory_do_not_share_data() -> None:
     assert clients[1].get("/api/v1/meters").json() == []
     for client in clients:
         client.close()
+
+
+def test_what_is_asked_of_a_closed_server_is_refused_and_breaks_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    app = create_app()
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://dev") as client:
+        assert client.get("/api/v1/meters").status_code == 200
+        app.config["DATABASE"].close()
+        assert client.get("/api/v1/meters").status_code == 500
+    assert "Traceback" not in capfd.readouterr().err
