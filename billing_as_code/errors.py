@@ -12,6 +12,7 @@
     . Unreachable        no answer at all
   - PartlyApplied        an apply stopped half-way (exit code 3)
   - RunUnfinished        an earlier apply died and is neither resumed nor given up (exit code 5)
+  - GateRefused          a plan that needs an approval has none that counts; `code` says why (exit code 5, stale 4)
 
 A `BacError` is for people: its text says what is wrong and what to do. Anything else that is raised is a bug and keeps
 its traceback.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 EXIT_DONE, EXIT_ERROR, EXIT_CHANGES, EXIT_PARTLY, EXIT_STALE, EXIT_REFUSED = 0, 1, 2, 3, 4, 5
 
@@ -103,6 +105,28 @@ class Refused(BacError):
 
 class RunUnfinished(Refused):
     """An apply died earlier, and must be resumed or given up before the next one."""
+
+
+GateCode = Literal[
+    "approval_required",
+    "approval_rejected",
+    "approval_expired",
+    "plan_unknown",
+    "plan_tampered",
+    "drifted",
+    "already_applied",
+    "wrong_target",
+    "read_only",
+]
+
+
+class GateRefused(Refused):
+    """The review gate does not let a plan through. `code` is for programs, `next` says what would, for people."""
+
+    def __init__(self, code: GateCode, message: str, next: str, digest: str = "") -> None:
+        self.code, self.message, self.next, self.digest = code, message, next, digest
+        self.exit_code = EXIT_STALE if code == "drifted" else EXIT_REFUSED
+        super().__init__(f"{message}. {next}")
 
 
 class PartlyApplied(BacError):

@@ -8,10 +8,10 @@ inputs make the same bytes. Its intent is the part that a reviewer decides on: a
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing_as_code import cascade, diff, document, order
 from billing_as_code.errors import PlanError, Protected, UsageError
@@ -30,6 +30,15 @@ class Target:
     owner: str
 
 
+class Edit(NamedTuple):
+    """What the catalog is to say at an address: the canonical JSON of a resource as YAML would write it, None to take
+    it out. `was` is the fingerprint of what it said when the plan was made (see `said`)."""
+
+    address: str
+    spec: str | None
+    was: str
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered changes, bound to the live state that they were made from.
@@ -37,6 +46,10 @@ class Plan:
     `base` maps an address to the fingerprint of what was live there ("" where nothing was), for all that the plan
     touches or whose id it uses. `existing` counts the live resources that are ours or declared: what the share of
     changes is a share of. `scope` holds the addresses of `--only`, empty for a whole plan.
+
+    A proposal's plan has the `edits` of the catalog that it was made with, which become part of the catalog's files
+    when it is applied, and the digest of the plan that it goes `onto`: one that it holds and takes the place of, or
+    one that did the same before.
     """
 
     target: Target
@@ -46,6 +59,8 @@ class Plan:
     skipped: tuple[tuple[str, str], ...] = ()
     existing: int = 0
     scope: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    onto: str = ""
 
     @property
     def cls(self) -> Class:
@@ -58,18 +73,23 @@ class Plan:
     @cached_property
     def json(self) -> dict[str, Json]:
         """The plan as JSON; see `schemas/plan.schema.json`."""
-        return {
-            "version": VERSION,
-            "target": {"environment": self.target.environment, "url": self.target.url, "owner": self.target.owner},
-            "scope": list(self.scope),
-            "existing": self.existing,
-            "changes": [document.change_json(c) for c in self.changes],
-            "held": [
-                {"address": str(h.address), "fields": [document.field_json(f) for f in h.fields]} for h in self.held
-            ],
-            "skipped": [list(s) for s in self.skipped],
-            "base": dict(sorted(self.base.items())),
-        }
+        proposed: dict[str, Json] = {"edits": [e._asdict() for e in self.edits]} if self.edits else {}
+        return (
+            proposed
+            | ({"onto": self.onto} if self.onto else {})
+            | {
+                "version": VERSION,
+                "target": {"environment": self.target.environment, "url": self.target.url, "owner": self.target.owner},
+                "scope": list(self.scope),
+                "existing": self.existing,
+                "changes": [document.change_json(c) for c in self.changes],
+                "held": [
+                    {"address": str(h.address), "fields": [document.field_json(f) for f in h.fields]} for h in self.held
+                ],
+                "skipped": [list(s) for s in self.skipped],
+                "base": dict(sorted(self.base.items())),
+            }
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -106,10 +126,16 @@ def build(
     rules: diff.Rules,
     context: Context,
     only: Iterable[str] = (),
+    *,
+    edits: tuple[Edit, ...] = (),
 ) -> Plan:
-    """The plan from `live` to `desired`. Raises PlanError, or Protected, with every reason where there is none."""
+    """The plan from `live` to `desired`. Raises PlanError, or Protected, with every reason where there is none.
+
+    `edits` are those that `desired` was made with; what they take out of the catalog is deleted within `only` too.
+    """
     scope = tuple(only)
-    found, context = judged(desired, live, kinds, rules, context, scope)
+    gone = frozenset(Address.parse(e.address) for e in edits if e.spec is None)
+    found, context = judged(desired, live, kinds, rules, context, scope, gone)
     if found.against:
         raise (PlanError if found.errors else Protected)(sorted(set(found.against)))
     # what mends something that is not whole knows its steps already
@@ -117,7 +143,7 @@ def build(
     changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
     ours = sum(1 for r in live.values() if rules.ours(r.owner) or r.address in desired)
     skipped = tuple((str(a), code) for a, code in found.skipped)
-    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope)
+    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope, edits)
 
 
 def judged(
@@ -127,12 +153,16 @@ def judged(
     rules: diff.Rules,
     context: Context,
     scope: tuple[str, ...] = (),
+    gone: Collection[Address] = (),
 ) -> tuple[diff.Comparison, Context]:
-    """What changes, without steps, and every reason why it cannot; with a context that knows what changes."""
+    """What changes, without steps, and every reason why it cannot; with a context that knows what changes.
+
+    Within a `scope` nothing is deleted but what is `gone`.
+    """
     found = diff.compare(desired, live, kinds, rules, context)
     cascade.follow(found, desired, live, kinds, rules)
     if scope:
-        _narrow(found, scope, desired, kinds)
+        _narrow(found, scope, desired, kinds, gone)
     actions = {a: c.action for a, c in found.changes.items()}
     context = replace(context, actions=actions)
     for address, change in found.changes.items():
@@ -154,10 +184,17 @@ def _protected(change: Change, kind: Kind) -> bool:
     return change.action == "delete" and was
 
 
-def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kinds: Mapping[str, Kind]) -> None:
-    """Keep what is in scope, what that depends on, and what must be replaced with it. Nothing is pruned."""
-    roots = [a for a in desired if any(within(str(a), s) for s in scope)]
-    unknown = [s for s in scope if not any(within(str(a), s) for a in desired)]
+def _narrow(
+    found: diff.Comparison,
+    scope: tuple[str, ...],
+    desired: State,
+    kinds: Mapping[str, Kind],
+    gone: Collection[Address],
+) -> None:
+    """Keep what is in scope, what that depends on, and what must be replaced with it. Nothing is pruned but what is
+    `gone`."""
+    roots = [a for a in (*desired, *gone) if any(within(str(a), s) for s in scope)]
+    unknown = [s for s in scope if not any(within(str(a), s) for a in (*desired, *gone))]
     if unknown:
         raise UsageError("; ".join(f"--only {s}: the catalog has no such address" for s in unknown))
     wanted, queue = set(roots), list(roots)
@@ -176,7 +213,7 @@ def _narrow(found: diff.Comparison, scope: tuple[str, ...], desired: State, kind
         }
         wanted |= following
         grown = bool(following)
-    found.changes = {a: c for a, c in found.changes.items() if a in wanted and c.action != "delete"}
+    found.changes = {a: c for a, c in found.changes.items() if a in wanted and (c.action != "delete" or a in gone)}
     found.errors = [(a, t) for a, t in found.errors if not a or Address.parse(a) in wanted]
     found.protected = [(a, t) for a, t in found.protected if Address.parse(a) in wanted]
     found.held = [h for h in found.held if h.address in wanted]
@@ -216,6 +253,8 @@ def _load(data: Mapping[str, Any]) -> Plan:
         tuple((a, code) for a, code in data["skipped"]),
         data["existing"],
         tuple(data["scope"]),
+        tuple(Edit(**e) for e in data.get("edits", [])),
+        data.get("onto", ""),
     )
 
 
@@ -228,6 +267,11 @@ def fingerprint(resource: Resource | None) -> str:
         return ""
     parts = sorted(p["id"] for p in resource.parts if not p.get("deletedAt") and not p.get("voidedAt"))
     return digest([list(resource.spec), resource.id, resource.owner, resource.protect, parts])
+
+
+def said(resource: Resource | None) -> str:
+    """A fingerprint of what the catalog says of a resource, "" where it says nothing."""
+    return digest([list(resource.spec), resource.protect, resource.external]) if resource is not None else ""
 
 
 def _base(changes: tuple[Change, ...], live: State, kinds: Mapping[str, Kind]) -> dict[str, str]:

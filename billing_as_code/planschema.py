@@ -111,7 +111,11 @@ def plan_schema() -> dict[str, Any]:
                 "held": _list(_object({"address": ADDRESS, "fields": _list(_to("field"))})),
                 "skipped": PAIRS,
                 "base": {"type": "object", "additionalProperties": TEXT},
-            }
+                "edits": _list(_object({"address": ADDRESS, "spec": {"type": ["string", "null"]}, "was": TEXT})),
+                "onto": TEXT | {"description": "The digest of the proposal that this one holds, or repeats."},
+            },
+            "edits",
+            "onto",
         ),
         "$defs": _DEFINITIONS,
     }

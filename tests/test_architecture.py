@@ -26,7 +26,7 @@ FLOORS = (
     {"config", "order", "authoring"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest"},
-    {"live", "sender", "planschema", "safety", "closing", "standing", "doctor"},
+    {"live", "sender", "planschema", "safety", "closing", "standing", "doctor", "gate"},
     {"executor", "render", "schemas"},
     {"service", "starter"},
     {"cli"},
@@ -37,6 +37,7 @@ ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order",
     "safety",
     "closing",
     "ingest",
+    "gate",
 }
 """What adapters reach through `service` alone."""
 
@@ -47,6 +48,7 @@ DOORS = {
     "jsonschema_rs": {"catalog.validation"},
     "deepdiff": {"diff"},
     "click": {"cli"},
+    "cryptography": {"gate.sshsig"},
     "rich": {"render.terminal"},
     "flask": {"devserver"},
     "werkzeug": {"devserver"},

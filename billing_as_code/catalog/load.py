@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from billing_as_code.catalog import files
 from billing_as_code.catalog.layers import Entry, Layer, TooLargeError, overlay, templates_of
@@ -25,6 +25,9 @@ from billing_as_code.model import Address, Place, Resource, Spec, State
 from billing_as_code.reader import Block, read
 
 MOST_BYTES = 128 * 2**20
+Edits: TypeAlias = Mapping[Address, Entry]
+"""Resources as they would be written, whole; a `raw` of None takes one out."""
+NO_EDITS: Edits = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,15 @@ def load(
     known_environments: Collection[str],
     kinds: Mapping[str, Kind] = KINDS,
     unsaved: files.Unsaved = files.SAVED,
+    edits: Edits = NO_EDITS,
 ) -> Catalog:
     """The catalog below `root` as one environment sees it, None being one without a folder of its own.
 
-    `unsaved` are texts of files that count instead of what stands there, or that are not there yet. CatalogError with
-    all problems, ordered by place, where there are any.
+    `unsaved` are texts of files that count instead of what stands there, or that are not there yet. `edits` are laid
+    over everything: a resource as it would be written, whole, or None to take one out. CatalogError with all problems,
+    ordered by place, where there are any.
     """
-    return _load(root, [environment], known_environments, kinds, unsaved)[0]
+    return _load(root, [environment], known_environments, kinds, unsaved, edits)[0]
 
 
 def load_all(
@@ -87,11 +92,12 @@ def _load(
     known: Collection[str],
     kinds: Mapping[str, Kind],
     unsaved: files.Unsaved,
+    edits: Edits = NO_EDITS,
 ) -> list[Catalog]:
     problems = Problems()
     catalogs: list[Catalog] = []
     try:
-        loading = _Loading(root, known, kinds, problems, unsaved)
+        loading = _Loading(root, known, kinds, problems, unsaved, edits)
         catalogs.extend(loading.environment(name) for name in environments)
     except (EnoughError, TooLargeError):
         pass
@@ -110,6 +116,7 @@ class _Loading:
         kinds: Mapping[str, Kind],
         problems: Problems,
         unsaved: files.Unsaved = files.SAVED,
+        edits: Edits = NO_EDITS,
     ) -> None:
         self._kinds = kinds
         self._problems = problems
@@ -117,6 +124,7 @@ class _Loading:
         self._bytes = 0
         self._is_whole = True
         self._unsaved = unsaved
+        self._edits = edits
         self._found = files.find(root, unsaved)
         problems.extend(self._found.problems)
         self._check_names(known, root)
@@ -151,6 +159,7 @@ class _Loading:
         if not self._is_whole:
             self._resources(entries)
             return Catalog({}, ())
+        entries = self._edited(entries)
         desired = self._resources(entries)
         self._check(desired, entries)
         return Catalog(desired, (*self._base_files, *over_files), entries)
@@ -177,6 +186,18 @@ class _Loading:
             if root is not None:
                 layer.add(root, uses=uses)
         return layer, labels
+
+    def _edited(self, entries: dict[Address, Entry]) -> dict[Address, Entry]:
+        if not self._edits:
+            return entries
+        found = dict(entries)
+        for address, entry in self._edits.items():
+            if entry.raw is not None:
+                found[address] = entry
+            elif found.pop(address, None) is None:
+                message = "is to be taken out, and is not in the catalog"
+                self._problems.add(entry.place, address, message, "leave the edit out")
+        return found
 
     # -- resources ------------------------------------------------------------------------------------------------
 

@@ -169,7 +169,7 @@ def _environments(top: _Map) -> dict[str, Environment]:
 
 
 def _environment(name: str, raw: _Map) -> Environment:
-    raw.only("url", "token", "require_approval", "reads", "writes", "timeout")
+    raw.only("url", "token", "require_approval", "propose", "reads", "writes", "timeout")
     usual = Environment(name)
     writes = raw.map("writes", "writes: {wide: 8, narrow: 2}")
     if writes is not None:
@@ -185,6 +185,7 @@ def _environment(name: str, raw: _Map) -> Environment:
         require_approval=raw.value(
             "require_approval", False, "true or false", lambda v: isinstance(v, bool), "require_approval: true"
         ),
+        propose=raw.value("propose", usual.propose, "git or here", lambda v: v in ("git", "here"), "propose: git"),
         reads=raw.count("reads", usual.reads, 1, 64),
         wide=writes.count("wide", usual.wide, 1, 64) if writes is not None else usual.wide,
         narrow=writes.count("narrow", usual.narrow, 1, 64) if writes is not None else usual.narrow,

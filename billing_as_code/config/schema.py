@@ -35,6 +35,11 @@ def _environment() -> dict[str, Any]:
                 "default": False,
                 "description": "Only reviewed plans are applied.",
             },
+            "propose": {
+                "enum": ["here", "git"],
+                "default": "here",
+                "description": "Where proposals go: beside bac.yaml, or as commits on branches for pull requests.",
+            },
             "reads": _width("Reads at a time.", _USUAL.reads),
             "writes": _object(
                 "Writes at a time.",

@@ -20,6 +20,7 @@ VARIABLE = "BAC_ENV"
 class Environment:
     """One OpenMeter. Without a `url` it is the embedded server, whose data stands in `.bac/<name>.db`.
 
+    `propose` is "git" where proposals are commits for pull requests, which alone change it; "here" otherwise.
     `token_env` names the environment variable that holds the token. `reads`, `wide` and `narrow` say how many requests
     run at a time: reads, writes, and those writes that OpenMeter cannot take many of. `timeout` is in seconds.
     """
@@ -28,6 +29,7 @@ class Environment:
     url: str | None = None
     token_env: str | None = None
     require_approval: bool = False
+    propose: str = "here"
     reads: int = 8
     wide: int = 8
     narrow: int = 2

@@ -1,0 +1,120 @@
+"""The little of git that the gate needs: a file as it stands in a branch, and a commit that touches no work tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from billing_as_code.errors import UsageError
+
+_REMOTE = "refs/remotes/"
+_NOBODY = "0" * 40
+_SECONDS = 60
+
+
+class Repository:
+    """The repository that a folder is in. `root` is the top of its work tree."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def around(cls, folder: Path) -> Repository | None:
+        """That of a folder; None where it is in none, or there is no git."""
+        if shutil.which("git") is None:
+            return None
+        done = _run(folder, "rev-parse", "--show-toplevel")
+        return cls(Path(os.path.realpath(done.out.strip()))) if done.code == 0 else None
+
+    def remote_file(self, ref: str, path: str) -> str:
+        """A file as it stands in a branch of a remote, as last fetched. Raises UsageError."""
+        where = f"git:{ref}:{path}"
+        name = _run(self.root, "rev-parse", "--symbolic-full-name", "--end-of-options", ref)
+        full = name.out.strip().splitlines()[-1:] if name.code == 0 else []
+        if not full:
+            raise UsageError(f"{where}: there is no branch {ref}. Fetch it: git fetch")
+        if not full[0].startswith(_REMOTE):
+            raise UsageError(
+                f"{where}: {ref} is no branch of a remote, so whoever commits here could write it. "
+                f"Name the protected branch as it was fetched, such as git:origin/main:{path}"
+            )
+        shown = _run(self.root, "cat-file", "blob", f"{full[0]}:{path}")
+        if shown.code != 0:
+            raise UsageError(f"{where}: {ref} has no file {path}")
+        return shown.out
+
+    def is_changed(self, folder: Path) -> bool:
+        """Whether anything in a folder is not as it was committed."""
+        done = self._git("status", "--porcelain", "--untracked-files=all", "--", os.fspath(folder))
+        return bool(done.strip())
+
+    def commit(self, branch: str, files: Mapping[Path, str | None], message: str) -> str:
+        """A commit on HEAD with these files (None: without), as a new branch; its id.
+
+        Neither the work tree nor the index is touched, no hook runs, and nothing is pushed. A branch of that name
+        that has the same files already stays as it is. Raises UsageError.
+        """
+        head = self._git("rev-parse", "--verify", "HEAD^{commit}").strip()
+        tree = self._tree(head, files)
+        ref = f"refs/heads/{branch}"
+        there = _run(self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{tree}}")
+        if there.code == 0:
+            if there.out.strip() != tree:
+                raise UsageError(f"there is a branch {branch} already, of something else. Rename or delete it")
+            return self._git("rev-parse", ref).strip()
+        made = self._git(*self._identity(), "commit-tree", tree, "-p", head, "-F", "-", given=message).strip()
+        self._git("update-ref", ref, made, _NOBODY)
+        return made
+
+    def _tree(self, head: str, files: Mapping[Path, str | None]) -> str:
+        with tempfile.TemporaryDirectory(prefix="bac-") as folder:
+            index = {"GIT_INDEX_FILE": os.fspath(Path(folder) / "index")}
+            self._git("read-tree", head, env=index)
+            for path, text in files.items():
+                real = Path(os.path.realpath(path))
+                if not real.is_relative_to(self.root):
+                    raise UsageError(f"{path} is outside of the repository {self.root}, so no commit can hold it")
+                name = real.relative_to(self.root).as_posix()
+                if text is None:
+                    self._git("update-index", "--force-remove", "--", name, env=index)
+                    continue
+                blob = self._git("hash-object", "-w", "--no-filters", "--stdin", given=text).strip()
+                self._git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", env=index)
+            return self._git("write-tree", env=index).strip()
+
+    def _identity(self) -> list[str]:
+        """Who commits, where git has not been told."""
+        known = _run(self.root, "config", "user.email").out.strip()
+        return [] if known else ["-c", "user.name=bac", "-c", "user.email=bac@localhost"]
+
+    def _git(self, *args: str, given: str = "", env: Mapping[str, str] | None = None) -> str:
+        done = _run(self.root, *args, given=given, env=env)
+        if done.code != 0:
+            said = done.err.strip().splitlines()
+            raise UsageError(f"git {args[0]} failed in {self.root}: {said[0] if said else done.code}")
+        return done.out
+
+
+class _Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def _run(folder: Path, *args: str, given: str = "", env: Mapping[str, str] | None = None) -> _Done:
+    # not the repository of a hook that runs bac
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(("GIT_AUTHOR", "GIT_COMM"))}
+    kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"} | dict(env or {})
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["git", *args], cwd=folder, env=kept, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            out, err = process.communicate(given.encode(), timeout=_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise UsageError(f"git {args[0]} does not end in {folder}") from error
+    return _Done(process.returncode, out.decode(errors="surrogateescape"), err.decode(errors="replace"))
