@@ -6,6 +6,7 @@ from billing_as_code.cli.group import main
 from billing_as_code.cli.look import list_, show
 from billing_as_code.cli.own import owner
 from billing_as_code.cli.pull import pull
+from billing_as_code.cli.review import approve, audit, proposals, reject
 from billing_as_code.cli.run import apply
 from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
@@ -21,6 +22,10 @@ for command in (
     show,
     list_,
     owner,
+    proposals,
+    approve,
+    reject,
+    audit,
     ingest,
     doctor,
     dev,

@@ -79,13 +79,14 @@ def _leave_reads_behind() -> None:
 
 def tell(error: BacError) -> None:
     """An expected failure on stderr."""
+    from billing_as_code.render.lines import visible
     from billing_as_code.render.problems import problems
     from billing_as_code.render.terminal import Output
 
     if isinstance(error, CatalogError):
         lines = list(problems(error.problems))
     else:
-        first, *rest = str(error).split("\n")
+        first, *rest = map(visible, str(error).split("\n"))
         lines = [f"error: {first}", *(f"  {line}" for line in rest[:_MOST_LINES])]
         if len(rest) > _MOST_LINES:
             lines.append(f"  ... and {len(rest) - _MOST_LINES:,} more")

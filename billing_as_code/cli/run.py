@@ -32,6 +32,7 @@ Start: TypeAlias = "Callable[..., Iterator[Event]]"
         "bac apply",
         "bac apply plan.json --yes",
         "bac apply --env production --expect-intent 3f2a91bc0d4e",
+        "bac apply --approved 3f2a91bc0d4e",
         "bac apply --resume",
     ),
 )
@@ -48,6 +49,7 @@ Start: TypeAlias = "Callable[..., Iterator[Event]]"
 @click.option(
     "--expect-intent", metavar="DIGEST", help="Apply, unasked, what was reviewed under this intent, or nothing."
 )
+@click.option("--approved", metavar="DIGEST", help="Apply the proposal of this digest, which somebody approved.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of it as JSON, and nothing else.")
 @click.pass_context
 def apply(
@@ -63,6 +65,7 @@ def apply(
     resume: bool,
     abandon: bool,
     expect_intent: str | None,
+    approved: str | None,
     as_json: bool,
 ) -> None:
     """Carry out a plan: one that was saved, or one made now and shown first.
@@ -72,7 +75,7 @@ def apply(
     """
     from billing_as_code import service
 
-    _agree(file is not None, bool(only or replaced or gap), resume, abandon)
+    _agree(file is not None, bool(only or replaced or gap), resume, abandon, approved is not None)
     config = options.configuration()
     made = _load(file) if file is not None else None
     name = env if env is not None or made is None else made.target.environment
@@ -85,6 +88,11 @@ def apply(
             return
         if resume:
             ctx.exit(carry_out(session, partial(service.resume, session), as_json=as_json))
+        if approved is not None:
+            made = service.proposal(session, service.meant(session, approved)).plan
+            _preview(made, known=True, as_json=as_json)
+            start = partial(service.apply_approved, session, made.digest)
+            ctx.exit(carry_out(session, start, plan=made, as_json=as_json))
         if made is None:
             with options.reading(environment) as progress:
                 made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
@@ -93,13 +101,17 @@ def apply(
             service.check(session, made, allow_breaking=allow_breaking, force=force, intent=expect_intent)
             if not yes and expect_intent is None:
                 _ask(made)
-        ctx.exit(carry_out(session, partial(service.apply, session, made), plan=made, as_json=as_json))
+        by_approval = environment.require_approval and expect_intent is None
+        start = partial(service.apply, session, made, by_approval=by_approval)
+        ctx.exit(carry_out(session, start, plan=made, as_json=as_json))
 
 
-def _agree(saved: bool, making: bool, resume: bool, abandon: bool) -> None:
+def _agree(saved: bool, making: bool, resume: bool, abandon: bool, approved: bool) -> None:
     """Raises UsageError where flags say two things at once about which plan is meant."""
     if saved and making:
         raise UsageError("--only, --replace and --gap make a plan; the plan file is made already")
+    if approved and (saved or making or resume or abandon):
+        raise UsageError("--approved says by itself which plan is meant")
     if resume + abandon + (saved or making) > 1:
         raise UsageError("--resume and --abandon speak of the apply that died, and take no plan")
 

@@ -72,6 +72,8 @@ def validate(env: str | None, output: str) -> None:
 @options.changing
 @click.option("--show-requests", is_flag=True, help="Print every write that apply would send, and nothing else.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where there is something to change.")
+@click.option("--propose", is_flag=True, help="Keep the plan for a person's approval (bac approve).")
+@click.option("--why", default="", metavar="TEXT", help="With --propose: what its reviewer is told.")
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -83,6 +85,8 @@ def plan(
     gap: bool,
     show_requests: bool,
     exit_code: bool,
+    propose: bool,
+    why: str,
 ) -> None:
     """Show what apply would do. Changes nothing.
 
@@ -96,14 +100,19 @@ def plan(
     with service.open_session(config, environment) as session:
         with options.reading(environment) as progress:
             made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
+        if propose and made.changes:
+            made = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
         if out is not None:
             _save(made, out)
-        _show(session, made, output, out, show_requests)
+        proposed = f"Proposed. Next: bac approve {made.digest[:12]}{options.env_flag(config, environment)}"
+        _show(session, made, output, out, show_requests, [proposed] if propose and made.changes else None)
     if exit_code and made.changes:
         ctx.exit(EXIT_CHANGES)
 
 
-def _show(session: Session, made: Plan, output: str, out: Path | None, show_requests: bool) -> None:
+def _show(
+    session: Session, made: Plan, output: str, out: Path | None, show_requests: bool, after: list[str] | None
+) -> None:
     from billing_as_code.render import machine, markdown, requests, text
 
     if show_requests:
@@ -113,7 +122,7 @@ def _show(session: Session, made: Plan, output: str, out: Path | None, show_requ
     elif output == "markdown":
         options.stdout().text(markdown.plan(made))
     else:
-        options.stdout().lines(text.plan(made, following=following(session, made, out)))
+        options.stdout().lines(text.plan(made, following=after or following(session, made, out)))
 
 
 def following(session: Session, made: Plan, out: Path | None = None) -> list[str]:

@@ -21,8 +21,8 @@ def rank(kind: str) -> tuple[int, str]:
     return _RANK.get(kind, len(_RANK)), kind
 
 
-def plan(plan: Plan, *, following: Sequence[str] = ()) -> Iterator[Line]:
-    """The whole plan; `following` are the lines that say what to do next."""
+def plan(plan: Plan, *, following: Sequence[str] = (), whole: bool = False) -> Iterator[Line]:
+    """The whole plan; `following` are the lines that say what to do next. With `whole` no change is left out."""
     if not plan.changes:
         text = (
             f"Nothing to do: {where(plan.target)} is as the catalog says ({values.counted(plan.existing, 'resource')})."
@@ -33,7 +33,7 @@ def plan(plan: Plan, *, following: Sequence[str] = ()) -> Iterator[Line]:
     yield line(Span(f"Plan for {where(plan.target)}", "heading"))
     if plan.scope:
         yield line(f"Only {', '.join(visible(s) for s in plan.scope)}, and what it depends on. Nothing is pruned.")
-    yield from sections(plan.changes)
+    yield from sections(plan.changes, whole=whole)
     yield from aside(plan)
     yield EMPTY
     yield from _end(plan)
@@ -92,11 +92,11 @@ def heading(cls: Class, number: int) -> str:
     return f"{str(cls).capitalize()} ({values.number(number)}){about}"
 
 
-def sections(found: Iterable[Change]) -> Iterator[Line]:
+def sections(found: Iterable[Change], *, whole: bool = False) -> Iterator[Line]:
     for cls, some in by_class(found):
         yield EMPTY
         yield line(Span(heading(cls, len(some)), str(cls)))
-        for change, hidden in folded(some):
+        for change, hidden in ((c, 0) for c in some) if whole else folded(some):
             yield from changes.lines(change)
             if hidden:
                 yield line(

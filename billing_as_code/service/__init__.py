@@ -1,5 +1,6 @@
 """One function for each thing that a user can do. Commands and agents' tools call these and nothing deeper."""
 
+from billing_as_code.gate.proposals import Proposal
 from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
@@ -8,13 +9,16 @@ from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
 from billing_as_code.service.planning import drift, plan, validate
+from billing_as_code.service.proposing import files, meant, proposal, proposals, propose, propose_plan, tampered
 from billing_as_code.service.pulling import Pulled, pull, save
+from billing_as_code.service.reviewing import apply_approved, decidable, decide, read_audit
 from billing_as_code.service.session import Outcome, Session, open_session
 
 __all__ = [
     "Examination",
     "Feed",
     "Outcome",
+    "Proposal",
     "Pulled",
     "Refusal",
     "Session",
@@ -23,18 +27,29 @@ __all__ = [
     "abandon",
     "about",
     "apply",
+    "apply_approved",
     "check",
+    "decidable",
+    "decide",
     "drift",
     "examine",
+    "files",
     "ingest",
     "listing",
+    "meant",
     "open_session",
     "owners",
     "plan",
+    "proposal",
+    "proposals",
+    "propose",
+    "propose_plan",
     "pull",
+    "read_audit",
     "resume",
     "save",
     "show",
     "take_over",
+    "tampered",
     "validate",
 ]

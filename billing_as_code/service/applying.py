@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from billing_as_code import executor, safety
 from billing_as_code import live as live_state
 from billing_as_code import plan as plans
 from billing_as_code.closing import Closing, follows_touched
-from billing_as_code.errors import Refused, StalePlan
+from billing_as_code.errors import GateRefused, Refused, StalePlan
 from billing_as_code.journal import Journal
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Event, State
 from billing_as_code.plan import Plan
 from billing_as_code.service.session import Outcome, Session, uncollected
+from billing_as_code.service.using import Use, check_approved, note_given_up
 
 # -- may it be applied -----------------------------------------------------------------------------
 
@@ -32,10 +34,8 @@ def check(
         safety.check_intent(plan, intent)
         return
     if session.environment.require_approval:
-        raise Refused(
-            f"{session.environment.name} applies reviewed plans only (require_approval). "
-            f"Give the reviewed plan's intent: --expect-intent {plan.intent[:12]}"
-        )
+        check_approved(session, plan)
+        return
     limits = session.config.limits
     safety.check(
         plan,
@@ -49,22 +49,35 @@ def check(
 # -- apply -----------------------------------------------------------------------------------------
 
 
-def apply(session: Session, plan: Plan, *, progress: Progress = lambda done, known: None) -> Iterator[Event]:
-    """Carry a plan out, and nothing else; what became of it is in `session.outcome`.
+def apply(
+    session: Session, plan: Plan, *, by_approval: bool = False, progress: Progress = lambda done, known: None
+) -> Iterator[Event]:
+    """Carry a plan out, and nothing else; what became of it is in `session.outcome`. A proposal's edits stand in the
+    catalog's files then. With `by_approval` that of an approver is used, which counts once.
 
     Raises, before anything is written: Refused where the plan is for another target, another apply runs or one died;
-    StalePlan where a resource that it touches has changed.
+    StalePlan where a resource that it touches has changed; GateRefused where its approval does not count.
     """
     _same_target(session, plan)
-    if not plan.changes:
+    if not (plan.changes or plan.edits):
         return
     with session.runs.lock(session.target.url):
         session.runs.refuse_unfinished(session.target.url)
+        use = Use(session, plan, by_approval=by_approval)
+        use.rehearse()
         live = _read(session, plan, progress)
         if differences := plans.stale(plan, live, session.kinds):
             raise StalePlan(differences)
         journal = session.runs.begin(plan.dump(), plan.digest, session.target.url)
-        yield from _run(session, plan, live, journal)
+        try:
+            use.begin()
+        except GateRefused:
+            journal.end("refused")
+            raise
+        except BaseException:
+            journal.close()  # without an end: it can be resumed, where its approval was used
+            raise
+        yield from _run(session, plan, live, journal, use)
 
 
 def resume(session: Session, *, progress: Progress = lambda done, known: None) -> Iterator[Event]:
@@ -74,10 +87,12 @@ def resume(session: Session, *, progress: Progress = lambda done, known: None) -
         try:
             plan = plans.load(text)
             live = _resumable(session, plan, journal, progress)
+            use = Use.resumed(session, plan)
+            use.begin()
         except BaseException:
             journal.close()  # without an end: it can be resumed once more
             raise
-        yield from _run(session, plan, live, journal)
+        yield from _run(session, plan, live, journal, use)
 
 
 def _resumable(session: Session, plan: Plan, journal: Journal, progress: Progress) -> State:
@@ -101,7 +116,10 @@ def _resumable(session: Session, plan: Plan, journal: Journal, progress: Progres
 def abandon(session: Session) -> Path:
     """Give up the apply that died; the next plan starts from what is live."""
     with session.runs.lock(session.target.url):
-        return session.runs.abandon(session.target.url)
+        given_up = session.runs.abandon(session.target.url)
+        text = given_up.with_suffix(".plan.json").read_text(encoding="utf-8")
+        note_given_up(session, sha256(text.removesuffix("\n").encode()).hexdigest())
+        return given_up
 
 
 def _same_target(session: Session, plan: Plan) -> None:
@@ -120,7 +138,7 @@ def _read(session: Session, plan: Plan, progress: Progress) -> State:
         return live_state.read(session.client, kinds, width=session.environment.reads, progress=progress)
 
 
-def _run(session: Session, plan: Plan, live: State, journal: Journal) -> Iterator[Event]:
+def _run(session: Session, plan: Plan, live: State, journal: Journal, use: Use) -> Iterator[Event]:
     outcome = session.outcome = Outcome()
     lanes = executor.Lanes(session.environment.wide, session.environment.narrow)
     args = (session.client, session.kinds)
@@ -128,14 +146,23 @@ def _run(session: Session, plan: Plan, live: State, journal: Journal) -> Iterato
         yield from executor.execute(plan, *args, live, journal, lanes, outcome.tally, session.now)
         yield from _close(session, plan, lanes)
     except (GeneratorExit, KeyboardInterrupt):
-        journal.end("interrupted")  # what was sent has been answered, so the next plan sees all of it
+        _end(use, journal, outcome, "interrupted")  # what was sent has been answered, so the next plan sees all of it
         raise
     except BaseException:
         journal.close()  # without an end: it can be resumed
         raise
     finally:
         outcome.halved = lanes.halved
-    journal.end("done" if outcome.whole else "partly")
+    _end(use, journal, outcome, "done" if outcome.whole else "partly")
+
+
+def _end(use: Use, journal: Journal, outcome: Outcome, how: str) -> None:
+    """The run ends last: whoever dies before it resumes it."""
+    try:
+        use.end(outcome, how)
+        journal.end(how)
+    finally:
+        journal.close()
 
 
 def _close(session: Session, plan: Plan, lanes: executor.Lanes) -> Iterator[Event]:

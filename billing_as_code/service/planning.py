@@ -63,11 +63,12 @@ def compared(
     only: Sequence[str] = (),
     replaced: Sequence[str] = (),
     gap: bool = False,
+    edits: tuple[plans.Edit, ...] = (),
 ) -> Plan:
-    """The plan from one state to another. Raises PlanError, UsageError."""
+    """The plan from one state to another, which was made with `edits`. Raises PlanError, UsageError."""
     asked = frozenset(_address(text, "--replace", desired) for text in replaced)
     rules, context = rules_of(session, asked), context_of(session, desired, live, gap=gap)
-    return plans.build(desired, live, session.kinds, session.target, rules, context, only)
+    return plans.build(desired, live, session.kinds, session.target, rules, context, only, edits=edits)
 
 
 def rules_of(session: Session, replaced: frozenset[Address] = frozenset()) -> diff.Rules:

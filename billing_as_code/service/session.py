@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +16,13 @@ from billing_as_code import executor
 from billing_as_code.catalog import Catalog
 from billing_as_code.client import OpenMeter
 from billing_as_code.config import Config, Environment
+from billing_as_code.gate.audit import Audit
+from billing_as_code.gate.proposals import Proposals
+from billing_as_code.gate.store import FileStore
 from billing_as_code.journal import Runs
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import Kind
+from billing_as_code.model import Json
 from billing_as_code.plan import Target
 
 
@@ -46,6 +51,29 @@ class Session:
     now: Callable[[], datetime] = field(default_factory=lambda: _utc)
     catalog: Catalog | None = None
     outcome: Outcome = field(default_factory=Outcome)
+    who: str = field(default_factory=lambda: _user())
+    """Who uses it, for the audit trail: a label, and no proof."""
+
+    @property
+    def seconds(self) -> int:
+        """The time, in seconds since 1970."""
+        return int(self.now().timestamp())
+
+    @property
+    def proposals(self) -> Proposals:
+        """The proposals that are kept beside bac.yaml, as they stand now."""
+        return Proposals(FileStore(self.config.state / "proposals"), self.seconds)
+
+    @property
+    def audit(self) -> Audit:
+        """The trail of who did what."""
+        return audit_of(self.config)
+
+    def note(self, what: str, **facts: Json) -> None:
+        """Add an entry to the audit trail. Raises UsageError where that cannot be."""
+        at = self.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        target = {"environment": self.target.environment, "url": self.target.url, "owner": self.target.owner}
+        self.audit.append({"at": at, "what": what, "who": self.who, **target, **facts})
 
     @property
     def runs(self) -> Runs:
@@ -56,6 +84,18 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.client.close()
+
+
+def audit_of(config: Config) -> Audit:
+    """The trail that is kept beside bac.yaml."""
+    return Audit(config.state / "audit.jsonl")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def _utc() -> datetime:
