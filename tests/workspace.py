@@ -109,13 +109,17 @@ class Workspace:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session as a command opens one, with the server's time for its own."""
+        with self.opened() as session:
+            yield session
+
+    def opened(self) -> Session:
+        """The same for who keeps it open."""
         config = load_config(self.root)
         environment = select(config, None, {k: v for k, v in os.environ.items() if k == "BAC_ENV"})
         session = service.open_session(config, environment, transport=Shared(self.transport))
         session.now = self.now
         session.client.sleep = lambda seconds: None
-        with session:
-            yield session
+        return session
 
     def plan(self, **options: Any) -> Plan:
         """What apply would do; options are those of `service.plan` (only, replaced, gap)."""

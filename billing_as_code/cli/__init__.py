@@ -8,6 +8,7 @@ from billing_as_code.cli.own import owner
 from billing_as_code.cli.pull import pull
 from billing_as_code.cli.review import approve, audit, proposals, reject
 from billing_as_code.cli.run import apply
+from billing_as_code.cli.serve import mcp
 from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
 from billing_as_code.cli.view import drift, plan, validate
@@ -27,6 +28,7 @@ for command in (
     reject,
     audit,
     ingest,
+    mcp,
     doctor,
     dev,
     explain,

@@ -10,6 +10,7 @@ from typing import Any
 
 from billing_as_code.catalog.files import content, label
 from billing_as_code.catalog.spelling import Spelling
+from billing_as_code.config.policy import RULES, TOOLS, AgentPolicy, Rule
 from billing_as_code.config.settings import FILE, Config, Environment, Limits
 from billing_as_code.config.urls import normalised
 from billing_as_code.errors import CatalogError, Problem, UsageError
@@ -169,7 +170,7 @@ def _environments(top: _Map) -> dict[str, Environment]:
 
 
 def _environment(name: str, raw: _Map) -> Environment:
-    raw.only("url", "token", "require_approval", "propose", "reads", "writes", "timeout")
+    raw.only("url", "token", "require_approval", "propose", "reads", "writes", "timeout", "agents")
     usual = Environment(name)
     writes = raw.map("writes", "writes: {wide: 8, narrow: 2}")
     if writes is not None:
@@ -192,7 +193,28 @@ def _environment(name: str, raw: _Map) -> Environment:
         timeout=float(
             raw.value("timeout", usual.timeout, "seconds from 1 to 3600", _is_seconds, f"timeout: {usual.timeout:g}")
         ),
+        agents=_agents(raw),
     )
+
+
+def _agents(raw: _Map) -> AgentPolicy:
+    """What agents may do. A tool that is not known is an error: a misspelt `off` must not leave one on."""
+    agents = raw.map("agents", "agents: {tools: {ingest_event: off}}")
+    if agents is None:
+        return AgentPolicy()
+    agents.only("read_only", "tools")
+    read_only = agents.value("read_only", False, "true or false", lambda v: isinstance(v, bool), "read_only: true")
+    tools = agents.map("tools", "tools: {ingest_event: off}")
+    if tools is None:
+        return AgentPolicy(read_only)
+    tools.only(*TOOLS)
+    rules: dict[str, Rule] = {}
+    for name, sort in TOOLS.items():
+        known = RULES[sort]
+        rule = tools.value(name, None, " or ".join(known), known.__contains__, f"{name}: {known[-1]}")
+        if rule is not None:
+            rules[name] = rule
+    return AgentPolicy(read_only, rules)
 
 
 def _is_seconds(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from billing_as_code.config.policy import RULES, TOOLS
 from billing_as_code.config.settings import Environment, Limits
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.schema import DIALECT
@@ -18,6 +19,17 @@ def _object(about: str, properties: dict[str, Any], *required: str) -> dict[str,
 
 def _width(about: str, default: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": 64, "default": default, "description": about}
+
+
+def _agents() -> dict[str, Any]:
+    tools = {name: {"enum": list(RULES[sort]), "default": RULES[sort][0]} for name, sort in TOOLS.items()}
+    return _object(
+        "What AI agents may do over MCP (bac mcp).",
+        {
+            "read_only": {"type": "boolean", "default": False, "description": "Only tools that read."},
+            "tools": _object("The rule of each tool.", tools),
+        },
+    )
 
 
 def _environment() -> dict[str, Any]:
@@ -48,6 +60,7 @@ def _environment() -> dict[str, Any]:
                     "narrow": _width("Entitlements, of which OpenMeter cannot take many at a time.", _USUAL.narrow),
                 },
             ),
+            "agents": _agents(),
             "timeout": {"type": "number", "minimum": 1, "maximum": 3600, "default": _USUAL.timeout},
         },
     )

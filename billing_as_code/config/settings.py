@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from billing_as_code.catalog.spelling import Spelling
+from billing_as_code.config.policy import AgentPolicy
 from billing_as_code.errors import UsageError
 
 FILE = "bac.yaml"
@@ -34,6 +35,7 @@ class Environment:
     wide: int = 8
     narrow: int = 2
     timeout: float = 30.0
+    agents: AgentPolicy = field(default_factory=AgentPolicy)
 
     @property
     def embedded(self) -> bool:

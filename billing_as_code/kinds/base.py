@@ -273,6 +273,10 @@ class Kind(Table):
 
     # -- what can be seen of one -------------------------------------------------------------------
 
+    def alone(self, path: tuple[str, ...]) -> Read | None:
+        """The read of one live resource by its keys, None where OpenMeter shows it among others only."""
+        return None
+
     def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
         """What can be seen of a live resource beyond its fields. Pure."""
         return ()

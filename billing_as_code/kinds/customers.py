@@ -13,13 +13,14 @@ from typing import Any
 from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, Sign, V1Listing
-from billing_as_code.kinds.looks import Answers, Cell, Table, View, amount, moment, times, word
+from billing_as_code.kinds.looks import Answers, Cell, Facts, Table, View, amount, moment, times, word
 from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
 
 PATH = ("api", "v1", "customers")
 ADDRESS = ("country", "state", "city", "postal_code", "line1", "line2", "phone_number")
 PROVISIONED = "customer.provisioner"
 """Who made a customer, where the hook customer.enableSubjectHook did (recording subjects_customer_hook)."""
+_SUBSCRIPTION = "subscription"
 SUBJECTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True}
 
 
@@ -36,7 +37,9 @@ class CustomerKind(Kind):
     """Changed by writing the whole customer; subject keys change hands in two steps."""
 
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
-        facts: dict[str, Json] = {"subscribed": True} if item.get("currentSubscriptionId") else {}
+        facts: dict[str, Json] = {}
+        if subscription := item.get("currentSubscriptionId"):
+            facts[_SUBSCRIPTION] = subscription
         if (item.get("annotations") or {}).get("createdBy") == PROVISIONED:
             facts["provisioned"] = True
         return facts or NO_FACTS
@@ -45,6 +48,9 @@ class CustomerKind(Kind):
         """The subject hook annotates the customers that it makes or renames; a PUT takes the annotation off."""
         of = tuple(r.address.path[0] for r in live.values() if r.address.kind == self.name and "provisioned" in r.facts)
         yield Sign("subject_hook" if of else "subject_hook_unseen", of)
+
+    def alone(self, path: tuple[str, ...]) -> Read | None:
+        return Read("itself", (*PATH, *path))
 
     def check_all(
         self, resources: Mapping[Address, Resource], desired: State
@@ -76,7 +82,7 @@ class CustomerKind(Kind):
                 )
 
     def refuse(self, change: Change, context: Context) -> Iterable[str]:
-        if change.before is None or change.after is None or "subscribed" not in change.before.facts:
+        if change.before is None or change.after is None or _SUBSCRIPTION not in change.before.facts:
             return
         if any(field.path == "subjects" for field in change.fields):
             yield "has an active subscription, and OpenMeter changes no subjects while it runs. End that first"
@@ -172,7 +178,33 @@ class CustomerKind(Kind):
         own = (*PATH, resource.id or "")
         every = ("api", "v2", "customers", resource.id or "", "entitlements")
         reads = (Read("access", (*own, "access")), Read("entitlements", every, (("pageSize", PAGE),)))
-        return times(*own), Look("entitlements", "Entitlements now", reads, _access)
+        found = times(*own), Look("entitlements", "Entitlements now", reads, _access)
+        subscription = resource.facts.get(_SUBSCRIPTION)
+        if subscription is None:
+            return found
+        running = Read(_SUBSCRIPTION, ("api", "v1", "subscriptions", subscription))
+        return *found, Look(_SUBSCRIPTION, "Subscription", (running,), _subscription)
+
+
+def _subscription(answers: Answers) -> View:
+    """The subscription that runs, of whatever plan; one made without a plan has none."""
+    found = answers[_SUBSCRIPTION]
+    plan, period = found.get("plan") or {}, (found.get("alignment") or {}).get("currentAlignedBillingPeriod") or {}
+    return Facts(
+        (
+            ("id", word(found["id"])),
+            ("name", word(found["name"])),
+            ("status", word(found["status"])),
+            ("plan", plan.get("key")),
+            ("version", plan.get("version")),
+            ("currency", word(found["currency"])),
+            ("billing_cadence", word(found["billingCadence"])),
+            ("active_from", moment(found["activeFrom"])),
+            ("active_to", moment(found.get("activeTo"))),
+            ("period_from", moment(period.get("from"))),
+            ("period_to", moment(period.get("to"))),
+        )
+    )
 
 
 def _access(answers: Answers) -> View:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import NamedTuple
 
 from billing_as_code.kinds.looks import Answers, Group, Grouped, Look, Series, Sight, View, Window, exact, moment
 from billing_as_code.kinds.times import instant
-from billing_as_code.model import Json, Read
+from billing_as_code.model import NO_MARKS, Json, Read
 
 DAYS = 14
 SUBJECT = "subject"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _FROM_NOTHING = ("sum", "count", "unique_count")
 """Aggregations that make 0 of no events; the others make nothing."""
 
@@ -28,6 +30,56 @@ def by_day(meter: tuple[str, ...], aggregation: str, sight: Sight) -> Look:
     zero = Decimal(0) if aggregation in _FROM_NOTHING else None
     shape = partial(_grouped, sight.by, days, zero) if sight.by else partial(_series, days, zero)
     return Look("usage", f"Usage by day, the last {DAYS} days, today so far (UTC)", reads, shape)
+
+
+def asked(
+    meter: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    window: str | None = None,
+    zone: str | None = None,
+    by: Sequence[str] = (),
+    subjects: Sequence[str] = (),
+    customers: Sequence[str] = (),
+    where: Mapping[str, str] = NO_MARKS,
+) -> Read:
+    """The query of a meter's usage. `window` is hour, day or month in the time zone `zone`; `customers` are ids;
+    `where` are values of dimensions."""
+    query: list[tuple[str, Json]] = [("from", instant(start))] if start is not None else []
+    query += [("to", instant(end))] if end is not None else []
+    query += [("windowSize", window.upper())] if window is not None else []
+    query += [("windowTimeZone", zone)] if zone is not None else []
+    query += [("groupBy", name) for name in by]
+    query += [("subject", name) for name in subjects]
+    query += [("filterCustomerId", name) for name in customers]
+    query += [(f"filterGroupBy[{name}]", value) for name, value in where.items()]
+    return Read("usage", ("api", "v1", "meters", meter, "query"), tuple(query))
+
+
+class Usage(NamedTuple):
+    """An amount of usage: in a window, or in all of what was asked for; `groups` by the names of what it is grouped
+    by, None where an event says nothing of it."""
+
+    start: datetime
+    end: datetime
+    value: Decimal
+    groups: Mapping[str, str | None]
+
+
+def answered(by: Sequence[str], body: Json) -> list[Usage]:
+    """The rows of the query's answer, by time, then the largest first. Raises KeyError, TypeError or ValueError where
+    it is none."""
+    rows = [
+        Usage(
+            moment(row["windowStart"]) or _NEVER,
+            moment(row["windowEnd"]) or _NEVER,
+            exact(row["value"]),
+            {name: row.get(SUBJECT) if name == SUBJECT else row["groupBy"].get(name) for name in by},
+        )
+        for row in body["data"]
+    ]
+    return sorted(rows, key=lambda row: (row.start, -row.value, [value or "" for value in row.groups.values()]))
 
 
 def _series(days: Sequence[datetime], zero: Decimal | None, answers: Answers) -> View:

@@ -9,7 +9,7 @@ from billing_as_code.kinds.base import Absent, Field, Kind, Schema
 from billing_as_code.kinds.explaining import Part, classes
 from billing_as_code.kinds.fragments import AMOUNT
 from billing_as_code.kinds.schema import WORDS
-from billing_as_code.model import Class
+from billing_as_code.model import Class, Json
 from billing_as_code.render import values
 from billing_as_code.render.lines import EMPTY, Line, Span, line, padded
 
@@ -169,6 +169,25 @@ def _field(field: Field, column: int) -> Iterator[Line]:
     told = field.doc + (f" Refers to {field.refers_to}." if field.refers_to else "")
     for row in textwrap.wrap(told, _COLUMNS - column - 2):
         yield line(" " * (column + 2), Span(row, "why"))
+
+
+def as_json(kind: Kind) -> list[dict[str, Json]]:
+    """The fields as JSON: what each takes, and what a change of it does."""
+    change = {"": "in place", "fixed": "replaces", "held": "waits"}
+    return [
+        {
+            "name": field.name,
+            "type": _type(field.schema),
+            "required": field.required,
+            "default": None if field.required else _absent(field).removeprefix("default ") or None,
+            "change": change[_mutability(field)],
+            "only_where": f"{field.when[0]} is {' or '.join(map(str, field.when[1]))}" if field.when else None,
+            "refers_to": field.refers_to or None,
+            "description": field.doc,
+            "example": field.example,
+        }
+        for field in kind.fields
+    ]
 
 
 def _mutability(field: Field) -> str:

@@ -4,6 +4,7 @@ from billing_as_code.gate.proposals import Proposal
 from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
+from billing_as_code.service.asking import Found, access, find, usage
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
@@ -17,6 +18,7 @@ from billing_as_code.service.session import Outcome, Session, open_session
 __all__ = [
     "Examination",
     "Feed",
+    "Found",
     "Outcome",
     "Proposal",
     "Pulled",
@@ -26,6 +28,7 @@ __all__ = [
     "Tally",
     "abandon",
     "about",
+    "access",
     "apply",
     "apply_approved",
     "check",
@@ -34,6 +37,7 @@ __all__ = [
     "drift",
     "examine",
     "files",
+    "find",
     "ingest",
     "listing",
     "meant",
@@ -51,5 +55,6 @@ __all__ = [
     "show",
     "take_over",
     "tampered",
+    "usage",
     "validate",
 ]

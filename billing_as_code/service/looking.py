@@ -113,7 +113,7 @@ def show(
     if standing.have is not None and standing.have.id:
         looks = kind.looks(standing.have, replace(there.sight, by=tuple(dict.fromkeys(by)), whole=whole))
     rows = tuple(standings.rows(kind, standing, session.config.ignore))
-    return Shown(session.target, standing, rows, tuple(_look(session, looks)), tuple(found[1:]))
+    return Shown(session.target, standing, rows, tuple(taken(session, looks)), tuple(found[1:]))
 
 
 def _meant(text: str, kinds: Mapping[str, Kind]) -> list[Address]:
@@ -165,8 +165,8 @@ def _check_groupings(kind: Kind, standing: Standing, by: Sequence[str]) -> None:
             raise UsageError(f"--by {name}: {standing.address} has no such dimension ({meant})")
 
 
-def _look(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
-    """Each look, with every read made once."""
+def taken(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
+    """Each look, with every read made once. One that fails says why, and hides no other."""
     answers: dict[str, Json | ApiError] = {}
     for look in looks:
         for read in look.reads:
