@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -14,19 +13,19 @@ from pydantic import Field
 
 from billing_as_code import service
 from billing_as_code.agents import shapes
+from billing_as_code.agents.depth import check_depth
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.shapes import Cursor, CustomerKey, Number, Slug, Time
 from billing_as_code.agents.text import Cleaner, lines, message, page
 from billing_as_code.agents.tools import Desk
 from billing_as_code.kinds.times import instant, parse_instant
-from billing_as_code.model import Json, canonical_json
+from billing_as_code.model import canonical_json
 from billing_as_code.service import Feed, Refusal, Tally
 
 SOURCE = "bac-mcp"
 SAME_WITHIN = 60
 """Seconds in which a call without id and time is the same event as an equal one before it."""
 _REMEMBERED = 10_000
-_DEEPEST = 20
 
 
 class Counting:
@@ -150,7 +149,7 @@ class Counting:
         Safe to repeat: the same call twice counts once. Its id is made of the arguments; without `time`, an equal call
         within 60 seconds is the same event. Two equal events that both happened need their own `time` or `id`.
         """
-        _check_depth(data)
+        check_depth(data)
         session = self._desk.session()
         said = canonical_json([type, subject, data, source, time, id])
         event = self._accepted.event(said, source, session.now(), time, id)
@@ -231,19 +230,3 @@ def _time(text: str | None) -> datetime | None:
 
 def _number(value: Decimal) -> Number:
     return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _check_depth(value: Json) -> None:
-    """Raises Failure for data that is nested too deep to be walked through."""
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
-        if not level:
-            return
-    raise Failure("invalid_event", f"The data is nested more than {_DEEPEST} deep.", "Send flatter data.")
-
-
-def _inside(value: Json) -> list[Json]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return value if isinstance(value, list) else []

@@ -14,6 +14,7 @@ from billing_as_code.errors import (
     ApiError,
     BacError,
     CatalogError,
+    GateRefused,
     PartlyApplied,
     PlanError,
     Refused,
@@ -28,7 +29,7 @@ _MOST_PROBLEMS = 20
 
 
 class Failure(Exception):
-    """What a tool answers instead of its result. `more` are further facts for a program."""
+    """What a tool answers instead of its result. `more` are further facts for a program, fit to be answered."""
 
     def __init__(self, code: str, text: str, following: str, **more: Json) -> None:
         super().__init__(text)
@@ -74,6 +75,8 @@ _BROKEN = _Told("openmeter_failed", "OpenMeter could not do it. Try again later,
 
 def of(error: BacError) -> Failure:
     """The answer for an expected failure of the service."""
+    if isinstance(error, GateRefused):
+        return Failure(error.code, error.message, error.next, digest=error.digest or None)
     told = _told(error)
     if isinstance(error, CatalogError):
         problems = lines((str(problem) for problem in error.problems), _MOST_PROBLEMS)

@@ -11,6 +11,7 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.types import CallToolResult, ToolAnnotations
 
 from billing_as_code import __version__
+from billing_as_code.agents.changing import Changing
 from billing_as_code.agents.counting import Counting
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.looking import Looking
@@ -78,7 +79,20 @@ def _tools(desk: Desk) -> Iterator[CheckedTool]:
     yield read(looking.get_resource, "Get a resource", outside=True)
     yield read(looking.explain_kind, "Explain a section of the catalog", outside=False)
     yield read(counting.query_usage, "Query usage", outside=True)
-    yield read(planning.plan_changes, "Plan the catalog", outside=True)
+    yield read(planning.plan_changes, "Plan, and propose edits", outside=True)
+    yield read(planning.list_proposals, "List proposals", outside=True)
     # usage is money, and it cannot be taken back
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     yield checked(counting.ingest_event, desk, title="Record a usage event", annotations=hints)
+    yield checked(planning.apply_changes, desk, title="Apply an approved proposal", annotations=hints)
+    yield from _changing(Changing(desk), desk)
+
+
+def _changing(changing: Changing, desk: Desk) -> Iterator[CheckedTool]:
+    adds = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    destroys = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+    yield checked(changing.create_customer, desk, title="Create a customer", annotations=adds)
+    yield checked(changing.create_entitlement, desk, title="Create an entitlement", annotations=adds)
+    yield checked(changing.create_feature, desk, title="Create a feature", annotations=adds)
+    yield checked(changing.upsert_subjects, desk, title="Declare or change subjects", annotations=destroys)
+    yield checked(changing.delete_subject, desk, title="Delete a subject", annotations=destroys)

@@ -41,6 +41,33 @@ AddressText: TypeAlias = Annotated[
         examples=["features.ai_tokens", "entitlements.acme.ai_tokens", 'customers."acme.com"'],
     ),
 ]
+Digest: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^(sha256:)?[0-9a-f]{64}$",
+        description="The digest of a proposal: 64 hexadecimal digits.",
+    ),
+]
+Onto: TypeAlias = Annotated[
+    str | None,
+    Field(
+        pattern=r"^(sha256:)?[0-9a-f]{64}$",
+        description="The digest of an open proposal: the new one holds both, and takes its place, so that several "
+        "steps are one review.",
+    ),
+]
+Why: TypeAlias = Annotated[
+    str,
+    Field(max_length=2000, description="Why, for the person who reviews it.", examples=["agreed with sales on Monday"]),
+]
+Labels: TypeAlias = Annotated[
+    dict[str, Annotated[str, Field(max_length=256)]] | None,
+    Field(max_length=50, description="Free labels.", examples=[{"crm_id": "42"}]),
+]
+Amount: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(0|[1-9]\d{0,17})(\.\d{1,12})?$", description="An amount, as decimal text.", examples=["1000000"]),
+]
 Number: TypeAlias = int | float
 
 # -- customers --------------------------------------------------------------------------------------------------------
@@ -297,8 +324,24 @@ class Counts(_Shape):
     breaking: int
 
 
+class Proposed(_Shape):
+    """A plan that waits for a person's decision."""
+
+    state: str = Field(
+        description="open (nobody has decided), approved, rejected, lapsed (its approval is over), expired (nobody "
+        "decided in time), superseded (part of another), applying, applied or partly (applied)."
+    )
+    proposed_by: str
+    why: str = Field(description="The proposer's own words.")
+    waits_until: str
+    superseded_by: str | None
+    branch: str | None = Field(description="The git branch that holds it for a pull request.")
+    decided_by: str | None
+    reason: str | None = Field(description="What the person said who decided.")
+
+
 class PlanAnswer(Answer):
-    """What an apply would do. Nothing was written."""
+    """What an apply would do. Nothing was written to OpenMeter or to the catalog."""
 
     digest: str = Field(description="sha256 of the plan: the same digest is the same plan.")
     intent: str = Field(description="sha256 of what changes alone; it stays while ids and fingerprints move.")
@@ -310,3 +353,53 @@ class PlanAnswer(Answer):
     total_changes: int
     next_cursor: int | None = Field(description="More changes: call again with this cursor. Null at the end.")
     held: int = Field(description="Resources with a cosmetic difference that waits for a replace.")
+    proposal: Proposed | None = Field(description="Where edits were given: the proposal that a person can approve now.")
+    patch: str | None = Field(description="What the edits make of the catalog's files, as a unified diff.")
+    next: str = Field(description="What to do now.")
+
+
+class ProposalRow(Proposed):
+    """A proposal in a list."""
+
+    digest: str
+    severity: str
+    changes: int
+    edits: list[str] = Field(description="Addresses that it edits in the catalog.")
+
+
+class ProposalList(Answer):
+    """Proposals of this environment, the newest first."""
+
+    proposals: list[ProposalRow]
+    total: int
+    next_cursor: int | None = Field(description="More: call again with this cursor. Null at the end.")
+
+
+class Applied(Answer):
+    """What was done. The catalog's files say the same now."""
+
+    status: Literal["applied", "nothing_to_do"]
+    digest: str
+    done: list[str] = Field(description="Addresses that were changed.")
+    total_done: int
+
+
+class Edit(_Shape):
+    """One edit of the catalog: a whole resource, or null to take it out."""
+
+    address: AddressText
+    spec: dict[str, Any] | None = Field(
+        description="All of the resource, as its section takes it (explain_kind tells); what is left out has its "
+        'default. {} for nothing but defaults, null to take the resource out of the catalog, {"external": true} for '
+        "what exists and another hand manages.",
+        examples=[{"name": "ACME Inc.", "subjects": ["acme"]}],
+    )
+
+
+class SubjectInput(_Shape):
+    """A subject. Of one that the catalog has, what is left out stays as it is."""
+
+    key: str = Field(min_length=1, max_length=256, description="The subject's key, as usage events name it.")
+    display_name: str | None = Field(None, max_length=256)
+    stripe_customer_id: str | None = Field(None, max_length=64, pattern="^cus_", examples=["cus_123"])
+    metadata: dict[str, Any] | None = Field(None, description="Any JSON.", examples=[{"tier": "gold"}])

@@ -36,8 +36,11 @@ class Desk:
     report: Callable[[str], None]
 
     def session(self) -> Session:
-        """The session of one call: the connection is shared, what a call learns is not."""
-        return replace(self.opened, catalog=None, outcome=Outcome())
+        """The session of one call: the connection is shared, what a call learns is not. The trail names the token's
+        client, or whose process this is."""
+        token = get_access_token()
+        who = f"agent {token.client_id}" if token is not None else f"agent of {self.opened.who}"
+        return replace(self.opened, catalog=None, outcome=Outcome(), who=who)
 
     @property
     def environment(self) -> str:
@@ -66,7 +69,7 @@ class CheckedTool(Tool):
         """Run it. Never raises: what goes wrong is in the answer. On a worker thread, which a client that hangs up
         does not end."""
         try:
-            _refuse_without(self.scope)
+            refuse_without(self.scope)
             validated = self._validated(arguments)
             return _result(self.name, await self.fn_metadata.call_fn(self.fn, False, validated))
         except Failure as failure:
@@ -109,8 +112,9 @@ def scope(tool: str, policy: AgentPolicy) -> str:
     return SCOPES["read"] if TOOLS.get(tool) == "read" else SCOPES.get(rule, SCOPES["allow"])
 
 
-def _refuse_without(scope: str) -> None:
-    """Over HTTP every call carries a token; on stdio there is none, and whoever started the server may use it."""
+def refuse_without(scope: str) -> None:
+    """Raises Failure where the caller's token does not carry a scope. Over HTTP every call has a token; on stdio there
+    is none, and whoever started the server may use it."""
     token = get_access_token()
     if token is not None and scope not in token.scopes:
         raise Failure(

@@ -13,20 +13,33 @@ from typing import Literal
 Rule = Literal["off", "propose", "allow"]
 """off: the tool is neither shown nor run. propose: a call becomes a proposal, which a person must approve. allow: it
 acts at once."""
-Sort = Literal["read", "act"]
-"""What a tool does: `read` changes nothing; `act` changes something that no catalog holds."""
+Sort = Literal["read", "act", "change", "apply"]
+"""What a tool does: `read` changes nothing; `act` changes something that no catalog holds; `change` changes what a
+catalog holds; `apply` carries out what a person approved."""
 
 TOOLS: Mapping[str, Sort] = {
+    "apply_changes": "apply",
     "check_access": "read",
+    "create_customer": "change",
+    "create_entitlement": "change",
+    "create_feature": "change",
+    "delete_subject": "change",
     "explain_kind": "read",
     "get_customer": "read",
     "get_resource": "read",
     "ingest_event": "act",
+    "list_proposals": "read",
     "list_resources": "read",
     "plan_changes": "read",
     "query_usage": "read",
+    "upsert_subjects": "change",
 }
-RULES: Mapping[Sort, tuple[Rule, ...]] = {"read": ("allow", "off"), "act": ("allow", "off")}
+RULES: Mapping[Sort, tuple[Rule, ...]] = {
+    "read": ("allow", "off"),
+    "act": ("allow", "off"),
+    "change": ("propose", "allow", "off"),
+    "apply": ("allow", "off"),
+}
 """What a sort of tool can be set to; the first is what it is where nothing is said."""
 
 

@@ -20,16 +20,23 @@ from billing_as_code.config import TOOLS, AgentPolicy, load
 from billing_as_code.errors import CatalogError
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "apply_changes": {"digest": "0" * 64},
     "check_access": {"customer": "acme-corp-001", "feature": "sso"},
+    "create_customer": {"key": "globex", "name": "Globex"},
+    "create_entitlement": {"customer": "acme-corp-001", "feature": "spare", "type": "boolean"},
+    "create_feature": {"key": "img_gen", "meter": "tokens_total"},
+    "delete_subject": {"key": "cust_99"},
     "explain_kind": {"kind": "features"},
     "get_customer": {"key": "acme-corp-001"},
     "get_resource": {"address": "features.sso"},
     "ingest_event": {"type": "tokens", "subject": "cust_99", "data": {"tokens": 1}},
+    "list_proposals": {},
     "list_resources": {},
     "plan_changes": {},
     "query_usage": {"meter": "tokens_total"},
+    "upsert_subjects": {"subjects": [{"key": "cust_99", "display_name": "Ninety-nine"}]},
 }
-"""A call of every tool that goes well."""
+"""A call of every tool; those that read go well."""
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------------
@@ -72,7 +79,7 @@ def test_what_the_tools_say_of_themselves_changes_only_on_purpose(agent: Agent) 
 
 
 def test_no_tool_approves(agent: Agent) -> None:
-    assert [tool.name for tool in agent.tools() if re.search(r"approve|sign|reject|force", tool.name)] == []
+    assert [tool.name for tool in agent.tools() if re.search(r"approve|sign_|reject|force|decide", tool.name)] == []
 
 
 # -- policy ------------------------------------------------------------------------------------------------------------
@@ -234,14 +241,15 @@ def test_what_openmeter_refuses_is_an_answer(applied: Workspace, status: int, co
     applied.faults({"path": "*", "status": status, "times": 1000})
     agent = Agent(applied)
     for tool, arguments in ARGUMENTS.items():
-        if tool != "explain_kind":
+        if tool not in ("explain_kind", "list_proposals"):
             told = agent.fails(tool, **arguments)
-            assert (tool, told["code"]) == (tool, code)
+            expected = "plan_unknown" if tool == "apply_changes" else code
+            assert (tool, told["code"]) == (tool, expected)
             assert "Traceback" not in json.dumps(told)
 
 
 def test_an_answer_that_is_no_openmeter_s_is_told_as_that(agent: Agent) -> None:
     agent.ws.faults({"path": "*", "status": 200, "body": "<html>", "times": 1000})
     for tool, arguments in ARGUMENTS.items():
-        if tool != "explain_kind":
+        if tool not in ("explain_kind", "list_proposals", "apply_changes"):
             assert agent.fails(tool, **arguments)["code"].startswith("openmeter_")

@@ -307,7 +307,7 @@ def test_an_event_that_openmeter_would_not_take_is_refused_with_the_reason(agent
         deep: dict[str, Any] = {}
         for _ in range(40):
             deep = {"deeper": deep}
-        assert agent.fails("ingest_event", type="tokens", subject="cust_99", data=deep)["code"] == "invalid_event"
+        assert agent.fails("ingest_event", type="tokens", subject="cust_99", data=deep)["code"] == "invalid_arguments"
 
 
 # -- plans -------------------------------------------------------------------------------------------------------------
