@@ -15,6 +15,7 @@ from billing_as_code.agents.changing import Changing
 from billing_as_code.agents.counting import Counting
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.looking import Looking
+from billing_as_code.agents.offering import offer
 from billing_as_code.agents.planning import Planning
 from billing_as_code.agents.text import seen
 from billing_as_code.agents.tools import Answer, CheckedTool, Desk, checked
@@ -52,7 +53,7 @@ def build(desk: Desk, *, verifier: TokenVerifier | None = None, auth: AuthSettin
 
     `verifier` and `auth` say whom it answers over HTTP.
     """
-    return AgentServer(
+    server = AgentServer(
         "bac",
         title="Billing as code",
         version=__version__,
@@ -60,8 +61,10 @@ def build(desk: Desk, *, verifier: TokenVerifier | None = None, auth: AuthSettin
         tools=[tool for tool in _tools(desk) if desk.policy.rule(tool.name) != "off"],
         token_verifier=verifier,
         auth=auth,
-        log_level="WARNING",
+        log_level="ERROR",
     )
+    offer(server, desk)
+    return server
 
 
 def _tools(desk: Desk) -> Iterator[CheckedTool]:

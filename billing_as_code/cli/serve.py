@@ -27,6 +27,11 @@ _SPANS = {"h": "hours", "d": "days"}
     ),
 )
 @options.env
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder of bac.yaml; else the working folder, which programs that start servers choose as they like.",
+)
 @click.option("--read-only", is_flag=True, help="Only tools that read, whatever bac.yaml allows.")
 @click.option("--http", "listen", metavar="HOST:PORT", help="Serve over HTTP instead of stdin and stdout.")
 @click.option("--url", metavar="URL", help="HTTP: the address by which clients know it, behind a proxy.")
@@ -44,6 +49,7 @@ _SPANS = {"h": "hours", "d": "days"}
 @click.option("--expires", metavar="SPAN", default="90d", show_default=True, help="How long it is valid: 12h, 90d.")
 def mcp(
     env: str | None,
+    project: Path | None,
     read_only: bool,
     listen: str | None,
     url: str | None,
@@ -57,9 +63,11 @@ def mcp(
     For the configuration of an agent's program, which starts it. What each tool may do stands in bac.yaml, under the
     environment's `agents`, and is fixed while it runs. No tool approves anything.
     """
+    from billing_as_code.config import load
+
     if listen is None and (url or tokens or issue or scopes):
         raise UsageError("--url, --tokens, --issue and --scope are for HTTP: --http 127.0.0.1:8765")
-    config = options.configuration()
+    config = load(project if project is not None else Path.cwd())
     environment = options.chosen(config, env)
     from billing_as_code import service
     from billing_as_code.agents import serving

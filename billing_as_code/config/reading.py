@@ -211,9 +211,10 @@ def _agents(raw: _Map) -> AgentPolicy:
     rules: dict[str, Rule] = {}
     for name, sort in TOOLS.items():
         known = RULES[sort]
-        rule = tools.value(name, None, " or ".join(known), known.__contains__, f"{name}: {known[-1]}")
+        # `off` is false to who writes YAML of the old kind by a program, and means the same
+        rule = tools.value(name, None, " or ".join(known), (*known, False).__contains__, f"{name}: {known[-1]}")
         if rule is not None:
-            rules[name] = rule
+            rules[name] = rule or "off"
     return AgentPolicy(read_only, rules)
 
 

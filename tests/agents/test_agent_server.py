@@ -104,7 +104,7 @@ def test_read_only_leaves_what_reads(applied: Workspace) -> None:
 
 
 def test_bac_yaml_says_what_each_tool_may_do(ws: Workspace) -> None:
-    agents = {"read_only": True, "tools": {"ingest_event": "off", "get_customer": "allow"}}
+    agents = {"read_only": True, "tools": {"ingest_event": False, "get_customer": "allow"}}
     ws.configure(environments={"local": {"agents": agents}, "staging": {}})
     environments = load(ws.root).environments
     assert environments["local"].agents == AgentPolicy(True, {"ingest_event": "off", "get_customer": "allow"})
@@ -117,7 +117,7 @@ def test_bac_yaml_says_what_each_tool_may_do(ws: Workspace) -> None:
         ("{ingest_evnt: off}", "unknown field `ingest_evnt` (did you mean `ingest_event`?)"),
         ("{ingest_event: of}", "`ingest_event` is text, and must be allow or off (ingest_event: off)"),
         ("{get_customer: propose}", "`get_customer` is text, and must be allow or off (get_customer: off)"),
-        ("{ingest_event: false}", "`ingest_event` is false, and must be allow or off (ingest_event: off)"),
+        ("{ingest_event: true}", "`ingest_event` is true, and must be allow or off (ingest_event: off)"),
     ],
 )
 def test_a_policy_that_is_misspelt_stops_everything(ws: Workspace, tools: str, message: str) -> None:
