@@ -28,12 +28,14 @@ SCOPES = {"read": "bac:read", "propose": "bac:propose", "allow": "bac:apply"}
 class Desk:
     """What tools work on: one environment, open, and what its policy says. Fixed for as long as the server runs.
 
-    `report` is told of our own faults, with their traces.
+    `report` is told of our own faults, with their traces. `secret` is the token that OpenMeter is spoken to with: it
+    stands in no answer, whatever OpenMeter says.
     """
 
     opened: Session
     policy: AgentPolicy
     report: Callable[[str], None]
+    secret: str | None = None
 
     def session(self) -> Session:
         """The session of one call: the connection is shared, what a call learns is not. The trail names the token's
@@ -64,10 +66,14 @@ class CheckedTool(Tool):
 
     scope: str
     report: Callable[[str], None] = Field(exclude=True)
+    secret: str | None = Field(exclude=True, repr=False)
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
         """Run it. Never raises: what goes wrong is in the answer. On a worker thread, which a client that hangs up
         does not end."""
+        return _without(self.secret, await self._run(arguments))
+
+    async def _run(self, arguments: dict[str, Any]) -> CallToolResult:
         try:
             refuse_without(self.scope)
             validated = self._validated(arguments)
@@ -77,7 +83,7 @@ class CheckedTool(Tool):
         except BacError as error:
             return failures.of(error).result()
         except Exception:
-            self.report(traceback.format_exc())
+            self.report(hidden(self.secret, traceback.format_exc()))
             return failures.internal(self.name).result()
 
     def _validated(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +108,7 @@ def checked(function: Callable[..., Answer], desk: Desk, *, title: str, annotati
         "parameters": strict.model_json_schema(by_alias=True),
         "scope": scope(made.name, desk.policy),
         "report": desk.report,
+        "secret": desk.secret,
     }
     return CheckedTool(**fields)
 
@@ -135,6 +142,24 @@ def _result(tool: str, answer: BaseModel) -> CallToolResult:
             "Ask for less: a smaller limit, a narrower filter, or one part.",
         )
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=facts)
+
+
+def hidden(secret: str | None, text: str) -> str:
+    """The text without the secret."""
+    return text.replace(secret, "(hidden)") if secret else text
+
+
+def _without(secret: str | None, result: CallToolResult) -> CallToolResult:
+    """An answer that does not hold the secret, as it is or within JSON."""
+    text = json.dumps(result.structured_content, ensure_ascii=False)
+    shown = hidden(secret, text)
+    if shown == text:
+        return result
+    return CallToolResult(
+        is_error=result.is_error,
+        content=[TextContent(type="text", text=shown)],
+        structured_content=json.loads(shown),
+    )
 
 
 def _paragraphs(docstring: str) -> str:

@@ -84,7 +84,7 @@ def mcp(
         return
     policy = replace(environment.agents, read_only=environment.agents.read_only or read_only)
     with service.open_session(config, environment) as session:
-        desk = Desk(session, policy, _report)
+        desk = Desk(session, policy, _report, environment.token(os.environ))
         if where is None or file is None:
             serving.stdio(desk)
         else:

@@ -1,0 +1,116 @@
+"""The conversations that people have with agents, as the calls that an agent makes of them.
+
+What is said is shown where a test fails, and with `-rP`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent import ERAS, Agent, Era
+from reviewing import Approver, allow
+from workspace import Workspace
+
+from billing_as_code import service
+
+KEY = "acme-corp-001"
+
+
+@pytest.fixture
+def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Approver:
+    """Who approves."""
+    desk: Path = tmp_path_factory.mktemp("desk")
+    person = Approver("ada", desk)
+    allow(monkeypatch, desk, person)
+    return person
+
+
+@pytest.fixture(params=ERAS)
+def talk(applied: Workspace, ada: Approver, request: pytest.FixtureRequest) -> Any:
+    """An agent whose transcript is printed at the end."""
+    era: Era = request.param
+    agent = Agent(applied, era)
+    yield agent
+    for tool, arguments, answer in agent.transcript:
+        sys.stdout.write(f"> {tool} {json.dumps(arguments)}\n  {json.dumps(answer)[:400]}\n")
+
+
+def test_ingest_a_tokens_event_for_subject_cust_99_with_150_tokens_from_source_gpt_wrapper(talk: Agent) -> None:
+    sent = talk.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": 150}, source="gpt-wrapper")
+    assert sent["sent"] is True
+    usage = talk.call("query_usage", meter="tokens_total", subjects=["cust_99"])
+    assert [row["value"] for row in usage["rows"]] == [150]
+
+
+def test_create_a_new_feature_called_image_generation_with_key_img_gen_and_meter_slug_images_total(
+    talk: Agent, ada: Approver
+) -> None:
+    call = {"key": "img_gen", "name": "Image Generation", "meter": "images_total"}
+    assert talk.fails("create_feature", **call)["code"] == "not_found"
+    spec = {"aggregation": "count", "event_type": "image"}
+    meter = talk.call("plan_changes", edits=[{"address": "meters.images_total", "spec": spec}])
+    told = talk.fails("create_feature", **call)
+    assert (told["code"], told["digest"]) == ("reference_pending", meter["digest"])
+    told = talk.fails("create_feature", **call, onto=meter["digest"])
+    ada.approve(talk.ws, told["digest"])
+    assert talk.call("apply_changes", digest=told["digest"])["total_done"] == 2
+    live = talk.ws.http.get("/api/v1/features/img_gen").json()
+    assert (live["name"], live["meterSlug"]) == ("Image Generation", "images_total")
+
+
+def test_get_the_details_for_customer_with_key_acme_corp_001(talk: Agent) -> None:
+    found = talk.call("get_customer", key="acme-corp-001")
+    assert (found["name"], len(found["entitlements"])) == ("ACME", 3)
+
+
+def test_a_customer_hits_its_limit_and_gets_a_higher_one(talk: Agent, ada: Approver) -> None:
+    talk.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": 1200})
+    limit = talk.call("get_customer", key=KEY)["entitlements"][0]
+    assert (limit["feature"], limit["access"], limit["balance"], limit["overage"]) == ("ai_tokens", False, 0, 200)
+    found = talk.call("get_resource", address=f"entitlements.{KEY}.ai_tokens")
+    fields = {f["field"]: f["catalog"] for f in found["fields"] if f["catalog"] is not None}
+    assert fields["issue.amount"] == 1000
+    grant = {"amount": 500, "effective_at": "2026-11-24T12:00:00Z", "expiration": {"duration": "month", "count": 1}}
+    top_up = talk.call(
+        "plan_changes", edits=[{"address": f"grants.{KEY}.ai_tokens.top_up", "spec": grant}], why="asked by phone"
+    )
+    assert top_up["severity"] == "commercial"
+    ada.approve(talk.ws, top_up["digest"])
+    talk.call("apply_changes", digest=top_up["digest"])
+    after = talk.call("check_access", customer=KEY, feature="ai_tokens")
+    assert (after["access"], after["usage"]) == (True, 1200)
+
+
+def test_an_agent_proposes_a_person_approves_and_catalog_files_openmeter_and_trail_agree(
+    talk: Agent, ada: Approver
+) -> None:
+    first = talk.fails("create_customer", key="globex", name="Globex", subjects=["globex-eu"])
+    second = talk.fails(
+        "create_entitlement", customer="globex", feature="ai_tokens", type="metered", amount="250", onto=first["digest"]
+    )
+    ada.approve(talk.ws, second["digest"])
+    talk.call("apply_changes", digest=second["digest"])
+    files = "".join(p.read_text() for p in sorted((talk.ws.root / "catalog").rglob("*.yaml")))
+    assert "globex-eu" in files
+    assert talk.ws.plan().changes == ()
+    assert talk.call("plan_changes")["total_changes"] == 0
+    with talk.ws.session() as session:
+        trail = service.read_audit(session.config)
+    steps = [(line["what"], str(line["who"]).split()[0]) for line in trail.entries]
+    assert [what for what, _ in steps][-1] == "applied"
+    assert ("proposed", "agent") in steps
+
+
+def test_a_subject_is_cleaned_up(talk: Agent, ada: Approver) -> None:
+    declared = talk.fails("upsert_subjects", subjects=[{"key": "old_laptop", "display_name": "Old laptop"}])
+    ada.approve(talk.ws, declared["digest"])
+    talk.call("upsert_subjects", subjects=[{"key": "old_laptop", "display_name": "Old laptop"}])
+    told = talk.fails("delete_subject", key="old_laptop")
+    assert told["severity"] in ("safe", "breaking")
+    ada.approve(talk.ws, told["digest"])
+    assert talk.call("delete_subject", key="old_laptop")["status"] == "applied"
+    assert [s["key"] for s in talk.ws.http.get("/api/v1/subjects").json()] == ["cust_99"]
