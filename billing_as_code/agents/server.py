@@ -16,6 +16,7 @@ from billing_as_code.agents.counting import Counting
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.looking import Looking
 from billing_as_code.agents.offering import offer
+from billing_as_code.agents.paying import Paying
 from billing_as_code.agents.planning import Planning
 from billing_as_code.agents.text import seen
 from billing_as_code.agents.tools import Answer, CheckedTool, Desk, checked
@@ -88,6 +89,8 @@ def _tools(desk: Desk) -> Iterator[CheckedTool]:
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     yield checked(counting.ingest_event, desk, title="Record a usage event", annotations=hints)
     yield checked(planning.apply_changes, desk, title="Apply an approved proposal", annotations=hints)
+    hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+    yield checked(Paying(desk).create_stripe_checkout, desk, title="Open a Stripe checkout", annotations=hints)
     yield from _changing(Changing(desk), desk)
 
 

@@ -287,6 +287,16 @@ class Ingested(Answer):
     warnings: list[str] = Field(description="Why it may not be counted, or not for anybody.")
 
 
+class Checkout(Answer):
+    """A page on which a customer leaves a means of payment."""
+
+    customer: str
+    session_id: str
+    url: str | None = Field(description="The page, for the customer's browser.")
+    expires_at: str | None
+    status: str | None
+
+
 # -- plans ------------------------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ TOOLS: Mapping[str, Sort] = {
     "create_customer": "change",
     "create_entitlement": "change",
     "create_feature": "change",
+    "create_stripe_checkout": "act",
     "delete_subject": "change",
     "explain_kind": "read",
     "get_customer": "read",

@@ -5,6 +5,7 @@ from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
 from billing_as_code.service.asking import Found, access, find, usage
+from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
@@ -32,6 +33,7 @@ __all__ = [
     "apply",
     "apply_approved",
     "check",
+    "checkout",
     "decidable",
     "decide",
     "drift",

@@ -25,6 +25,11 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "create_customer": {"key": "globex", "name": "Globex"},
     "create_entitlement": {"customer": "acme-corp-001", "feature": "spare", "type": "boolean"},
     "create_feature": {"key": "img_gen", "meter": "tokens_total"},
+    "create_stripe_checkout": {
+        "customer": "acme-corp-001",
+        "success_url": "https://example.com/ok",
+        "cancel_url": "https://example.com/no",
+    },
     "delete_subject": {"key": "cust_99"},
     "explain_kind": {"kind": "features"},
     "get_customer": {"key": "acme-corp-001"},

@@ -67,7 +67,7 @@ def test_get_the_details_for_customer_with_key_acme_corp_001(talk: Agent) -> Non
     assert (found["name"], len(found["entitlements"])) == ("ACME", 3)
 
 
-def test_a_customer_hits_its_limit_and_gets_a_higher_one(talk: Agent, ada: Approver) -> None:
+def test_a_customer_hits_its_limit_and_gets_a_top_up_and_a_checkout_link(talk: Agent, ada: Approver) -> None:
     talk.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": 1200})
     limit = talk.call("get_customer", key=KEY)["entitlements"][0]
     assert (limit["feature"], limit["access"], limit["balance"], limit["overage"]) == ("ai_tokens", False, 0, 200)
@@ -83,6 +83,11 @@ def test_a_customer_hits_its_limit_and_gets_a_higher_one(talk: Agent, ada: Appro
     talk.call("apply_changes", digest=top_up["digest"])
     after = talk.call("check_access", customer=KEY, feature="ai_tokens")
     assert (after["access"], after["usage"]) == (True, 1200)
+    talk.ws.http.post("/_dev/stripe", json={"on": True}).raise_for_status()
+    page = talk.call(
+        "create_stripe_checkout", customer=KEY, success_url="https://example.com/ok", cancel_url="https://example.com/"
+    )
+    assert page["session_id"] in page["url"]
 
 
 def test_an_agent_proposes_a_person_approves_and_catalog_files_openmeter_and_trail_agree(

@@ -310,6 +310,24 @@ def test_an_event_that_openmeter_would_not_take_is_refused_with_the_reason(agent
         assert agent.fails("ingest_event", type="tokens", subject="cust_99", data=deep)["code"] == "invalid_arguments"
 
 
+def test_a_checkout_page_is_opened_for_a_customer_that_pays_by_stripe(agent: Agent) -> None:
+    call = {"customer": KEY, "success_url": "https://example.com/ok", "cancel_url": "https://example.com/no"}
+    told = agent.fails("create_stripe_checkout", **call)
+    assert (told["code"], "not a stripe app" in told["message"]) == ("not_found", True)
+    assert "customer" in agent.fails("create_stripe_checkout", **call | {"customer": "nobody"})["message"]
+    agent.ws.http.post("/_dev/stripe", json={"on": True}).raise_for_status()
+    found = agent.call("create_stripe_checkout", **call)
+    assert found["url"].endswith(found["session_id"])
+    assert found["status"] == "open"
+    assert [c["key"] for c in agent.ws.http.get("/api/v1/customers").json()["items"]] == [KEY]
+
+
+def test_a_checkout_comes_back_to_addresses_of_the_web_alone(agent: Agent) -> None:
+    call = {"customer": KEY, "success_url": "javascript:alert(1)", "cancel_url": "https://example.com/no"}
+    with unchanged(agent.ws):
+        assert agent.fails("create_stripe_checkout", **call)["code"] == "invalid_arguments"
+
+
 # -- plans -------------------------------------------------------------------------------------------------------------
 
 

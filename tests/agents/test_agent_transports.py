@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import anyio
@@ -84,15 +85,19 @@ def test_a_program_that_starts_it_speaks_to_it_over_stdio(ws: Workspace, era: Er
 
 
 def test_nothing_but_the_protocol_is_on_stdout_and_it_ends_when_the_client_hangs_up(ws: Workspace) -> None:
-    lines = [explain(), explain() | {"id": 2}]
-    text = "".join(json.dumps(line) + "\n" for line in lines) + "this is no JSON\n\xff\n"
-    done = subprocess.run(
-        [sys.executable, *BAC, "mcp"], input=text.encode("latin-1"), cwd=ws.root, capture_output=True, timeout=60
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {answer["id"] for answer in answers if "result" in answer} == {1, 2}
-    assert done.returncode == 0
-    assert b"Traceback" not in done.stderr
+    lines = [b"this is no JSON", b"\xff", *(json.dumps(explain() | {"id": n}).encode() for n in (1, 2))]
+    with subprocess.Popen([sys.executable, *BAC, "mcp"], cwd=ws.root, stdin=PIPE, stdout=PIPE, stderr=PIPE) as server:
+        assert server.stdin is not None and server.stdout is not None and server.stderr is not None
+        server.stdin.write(b"\n".join(lines) + b"\n")
+        server.stdin.flush()
+        answered = set[int]()
+        while answered < {1, 2}:
+            answer = json.loads(server.stdout.readline())
+            answered |= {answer["id"]} if "result" in answer else set()
+        server.stdin.close()
+        assert server.wait(30) == 0
+        assert server.stdout.read() == b""
+        assert b"Traceback" not in server.stderr.read()
 
 
 # -- HTTP --------------------------------------------------------------------------------------------------------------
