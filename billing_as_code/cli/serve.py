@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from billing_as_code.cli import options
+from billing_as_code.cli.start import check_free
 from billing_as_code.errors import UsageError
 
 VARIABLE = "BAC_MCP_TOKENS"
@@ -84,12 +85,17 @@ def mcp(
         return
     policy = replace(environment.agents, read_only=environment.agents.read_only or read_only)
     with service.open_session(config, environment) as session:
+        if where is not None:
+            check_free(where.host, where.port, "another port in --http")
         desk = Desk(session, policy, _report, environment.token(os.environ))
-        if where is None or file is None:
-            serving.stdio(desk)
-        else:
-            click.echo(f"bac mcp: {environment.name} at {where.url}", err=True)
-            serving.http(desk, where, file)
+        try:
+            if where is None or file is None:
+                serving.stdio(desk)
+            else:
+                click.echo(f"bac mcp: {environment.name} at {where.url}", err=True)
+                serving.http(desk, where, file)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
 
 
 def _report(text: str) -> None:

@@ -66,7 +66,7 @@ def dev(host: str, port: int, data: str | None) -> None:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--data {database}: {error.strerror}") from error
-    _check_free(host, port)
+    check_free(host, port, "another --port; 0 takes any free one")
     from billing_as_code.devserver import create_app
     from billing_as_code.devserver.server import serve
 
@@ -76,14 +76,15 @@ def dev(host: str, port: int, data: str | None) -> None:
     serve(create_app(database), host, port)
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int, remedy: str) -> None:
+    """Raises UsageError where nobody can listen there."""
     import socket
 
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
         why = f"cannot listen on {host}:{port} ({error.strerror or error})"
-        raise UsageError(f"{why}. Next: another --port; 0 takes any free one") from error
+        raise UsageError(f"{why}. Next: {remedy}") from error
 
 
 def _local_data() -> str:

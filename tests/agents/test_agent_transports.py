@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -260,6 +261,16 @@ def test_what_is_missing_to_serve_is_told(ws: Workspace, monkeypatch: Any, argum
     done = CliRunner().invoke(main, ["mcp", *arguments])
     assert done.exit_code == 1
     assert message in done.output
+
+
+def test_a_port_that_is_taken_is_told(ws: Workspace, tokens: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(ws.root)
+    monkeypatch.delenv("CI", raising=False)
+    issue(tokens, "bot", [], URL, timedelta(days=1))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = CliRunner().invoke(main, ["mcp", "--http", place, "--tokens", str(tokens)])
+    assert (done.exit_code, f"cannot listen on {place}" in done.output) == (1, True)
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", '[{"name": "a"}]', "no", '[{"sha256": 1}]'])
