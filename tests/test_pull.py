@@ -414,6 +414,20 @@ def test_only_what_differs_changes_and_comments_stay(ws: Workspace) -> None:
     ws.converge()
 
 
+def test_json_that_is_empty_now_is_written_so(ws: Workspace) -> None:
+    in_place(ws)
+    ws.write(
+        "catalog/all.yaml",
+        CATALOG.replace("seats: {config: {max: 9}} # by", "seats: {type: static, config: {max: 9}} # by"),
+    )
+    override(ws, "zeta", "seats", type="static", config="{}")
+
+    pull(ws)
+
+    assert "    seats: {type: static, config: {}} # by contract" in texts(ws)["all.yaml"].splitlines()
+    assert ws.plan().changes == ()
+
+
 def test_what_a_template_says_stays_and_the_difference_stands_in_the_own_place(ws: Workspace) -> None:
     in_place(ws)
     override(ws, "acme", "seats", type="static", config='{"max": 6}')

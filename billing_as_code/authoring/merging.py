@@ -70,7 +70,7 @@ def edits(
 
 def _set(path: tuple[str, ...], value: Any, own: Any) -> Iterator[Edit]:
     """In the map that stands there already, where one does."""
-    if isinstance(value, dict) and isinstance(own, dict) and own:
+    if isinstance(value, dict) and value and isinstance(own, dict) and own:
         for key, inner in value.items():
             yield from _set((*path, key), inner, own.get(key))
     else:
@@ -111,7 +111,7 @@ def _leaves(
         inner = (*path, key)
         if key not in is_:
             yield inner, REMOVED
-        elif isinstance(was.get(key), dict) and isinstance(is_[key], dict):
+        elif isinstance(was.get(key), dict) and isinstance(is_[key], dict) and is_[key]:
             yield from _leaves(was[key], is_[key], inner)
         elif key not in was or canonical_json(was[key]) != canonical_json(is_[key]):
             yield inner, is_[key]
