@@ -46,7 +46,7 @@ CATALOG: dict[str, Any] = {
 def applied(ws: Workspace) -> Workspace:
     """The project as its catalog says."""
     ws.write("catalog/all.yaml", CATALOG)
-    ws.converge()
+    ws.apply()
     ws.forget()
     return ws
 

@@ -48,19 +48,19 @@ def test_each_section_s_schema_is_a_resource(agent: Agent) -> None:
         assert json.loads(read(agent, f"bac://schemas/{kind}"))["type"] == "object"
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "bac://plans/../../etc/passwd",
-        "bac://plans/..%2f..%2fetc%2fpasswd",
-        f"bac://plans/{'0' * 64}",
-        "bac://schemas/../bac",
-        "bac://schemas/passwd",
-        "file:///etc/passwd",
-    ],
+NONE_OF_OURS = (
+    "bac://plans/../../etc/passwd",
+    "bac://plans/..%2f..%2fetc%2fpasswd",
+    f"bac://plans/{'0' * 64}",
+    "bac://schemas/../bac",
+    "bac://schemas/passwd",
+    "file:///etc/passwd",
 )
-def test_what_is_no_resource_of_ours_is_not_read(agent: Agent, uri: str) -> None:
-    assert "root:" not in refused(agent, uri)
+
+
+def test_what_is_no_resource_of_ours_is_not_read(agent: Agent) -> None:
+    for uri in NONE_OF_OURS:
+        assert "root:" not in refused(agent, uri)
 
 
 def test_what_is_off_as_a_tool_is_no_resource_either(agent: Agent) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent import ERAS, Agent, Era
+from agent import Agent
 from reviewing import Approver, allow
 from workspace import Workspace
 
@@ -29,11 +29,10 @@ def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatc
     return person
 
 
-@pytest.fixture(params=ERAS)
-def talk(applied: Workspace, ada: Approver, request: pytest.FixtureRequest) -> Any:
-    """An agent whose transcript is printed at the end."""
-    era: Era = request.param
-    agent = Agent(applied, era)
+@pytest.fixture
+def talk(applied: Workspace, ada: Approver) -> Any:
+    """An agent whose transcript is printed at the end, in the era that most programs still speak."""
+    agent = Agent(applied, "legacy")
     yield agent
     for tool, arguments, answer in agent.transcript:
         sys.stdout.write(f"> {tool} {json.dumps(arguments)}\n  {json.dumps(answer)[:400]}\n")
