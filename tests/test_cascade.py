@@ -356,13 +356,17 @@ def test_deletes_go_from_what_refers_to_what_is_referred_to(ws: Workspace) -> No
     ws.write("catalog/all.yaml", "{}")
     ws.forget()
     ws.converge()
-    order = ["entitlements" if "/entitlements/" in w["path"] else w["path"].split("/")[-2] for w in ws.writes()]
+    paths = [w["path"].split("/") for w in ws.writes()]
     assert all(w["method"] == "DELETE" for w in ws.writes())
-    assert order[:3] == ["entitlements"] * 3
-    # a feature without a meter has nothing to do with one, and may go at the same time
-    on_meters = [n for n, w in enumerate(ws.writes()) if w["path"].split("/")[-1] in metered]
+    held = [n for n, path in enumerate(paths) if "entitlements" in path]
+    customers = {path[-1]: n for n, path in enumerate(paths) if path[-2] == "customers"}
+    meters = [n for n, path in enumerate(paths) if path[-2] == "meters"]
+    # a feature without a meter may go beside a meter, once nothing is entitled to it
+    on_meters = [n for n, path in enumerate(paths) if path[-1] in metered]
+    assert (len(held), len(customers), len(meters)) == (3, 1, 1)
     assert on_meters
-    assert order.index("meters") > max(on_meters)
+    assert all(customers[paths[n][4]] > n for n in held)
+    assert min(meters) > max(on_meters)
 
 
 def test_a_dimension_goes_after_the_feature_that_filtered_by_it(ws: Workspace) -> None:

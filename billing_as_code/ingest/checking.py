@@ -242,7 +242,7 @@ def instant(text: str) -> str:
 def _check_instant(text: str, fraction: str | None) -> None:
     plain = text if fraction is None else text.replace(fraction, "", 1)
     try:
-        instant = datetime.fromisoformat(plain)
+        instant = datetime.fromisoformat(plain).astimezone(UTC)
         early = instant <= _START
     except (ValueError, OverflowError):
         raise _Wrong(f"time {_shown(text)} is no day of the calendar", TIME_REMEDY) from None

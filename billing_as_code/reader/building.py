@@ -34,7 +34,7 @@ from billing_as_code.reader.blocks import Block, Items, Origin, describe, packed
 from billing_as_code.reader.encoding import at_byte, not_utf8, text_at
 from billing_as_code.reader.escapes import may_write_nul, nul_texts
 from billing_as_code.reader.scalars import Scalars, tagged_value
-from billing_as_code.reader.syntax import explain, unreadable
+from billing_as_code.reader.syntax import MOST_DEPTH, TOO_DEEP, explain, unreadable
 
 FAST = hasattr(yaml, "CSafeLoader")
 """Whether libyaml itself reads; without it the same is read, some ten times slower."""
@@ -42,7 +42,6 @@ _Events: Any = yaml.CSafeLoader if FAST else yaml.SafeLoader
 
 MOST_BYTES = 32 * 2**20
 MOST_EVENTS = 750_000
-MOST_DEPTH = 64
 MOST_PROBLEMS = 1_000
 
 _CORE_MAP, _CORE_SEQ = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
@@ -156,7 +155,7 @@ class _Building:
             return self._alias(event, depth)
         if depth > MOST_DEPTH:
             self._path.clear()
-            raise self._stop(event, f"is nested deeper than {MOST_DEPTH} levels", "nest less")
+            raise self._stop(event, TOO_DEEP.message, TOO_DEEP.remedy)
         if event.tag not in (None, "!", _CORE_MAP if kind is MappingStartEvent else _CORE_SEQ):
             self._unknown_tag(event)
         if event.anchor is not None:

@@ -17,6 +17,9 @@ _SPACES = "indent with spaces"
 _QUOTE = "put quotes around it"
 _LEVEL = "a key stands exactly under its siblings, and a text is quoted as a whole"
 
+MOST_DEPTH = 64
+TOO_DEEP = Said(f"is nested deeper than {MOST_DEPTH} levels", "nest less")
+
 _BY_PROBLEM = {
     "mapping values are not allowed in this context": Said(
         "`: ` stands in an unquoted text, or the line is indented too far", "put quotes around the text"
@@ -53,6 +56,7 @@ _BY_PROBLEM = {
     ),
     "found undefined tag handle": Said("a tag (`!…`) is not defined", "leave it out, or put quotes around the text"),
     "found incompatible YAML document": Said("this version of YAML is not understood", "leave the %YAML line out"),
+    "exceeded maximum nesting depth": TOO_DEEP,
     "found unknown directive name": Said("a line cannot begin with `%`", _QUOTE),
     "did not find expected alphabetic or numeric character": Said(
         "`*` and `&` begin an alias or an anchor, and a name must follow", "put quotes around the text"
