@@ -24,8 +24,8 @@ demo: $(RUNTIME)
 
 # what is thorough without coverage, which would take most of its time
 test: $(TOOLS)
-	$(BIN)/python -m pytest -n 2 -m "not thorough" --cov --cov-report=term
-	$(BIN)/python -m pytest -n 2 -m thorough
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not thorough" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m thorough
 
 test-long: $(TOOLS)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest

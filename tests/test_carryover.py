@@ -212,7 +212,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, Any]], l
 
 
 @pytest.mark.thorough
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(history=histories(), was=st.booleans(), amount=st.sampled_from((20, 100)), refused=st.integers(0, 2))
 def test_a_change_of_the_limit_is_as_if_declared_from_the_start(
     server: Server, twin: Server, history: Any, was: bool, amount: int, refused: int

@@ -115,7 +115,7 @@ def is_refused(ws: Workspace, **options: Any) -> bool:
 # -- without failures ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(catalog=catalogs())
 def test_what_openmeter_answers_to_a_spec_is_that_spec(project: Workspace, catalog: Catalog) -> None:
     begin(project, catalog)
@@ -160,7 +160,7 @@ def test_after_an_apply_nothing_is_left_to_do(project: Workspace, data: st.DataO
     assert theirs(project) == untouched
 
 
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(catalog=catalogs(), data=st.data())
 def test_it_does_not_matter_in_which_files_and_order_a_catalog_stands(
     project: Workspace, catalog: Catalog, data: st.DataObject
@@ -180,7 +180,7 @@ def test_it_does_not_matter_in_which_files_and_order_a_catalog_stands(
     assert (project.plan().digest, project.plan().dump()) == (digest, text)
 
 
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(data=st.data())
 def test_a_plan_file_holds_the_whole_plan(project: Workspace, data: st.DataObject) -> None:
     world = World(data.draw(catalogs()), others=True)
@@ -309,7 +309,7 @@ HOW = (
 )
 
 
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(data=st.data(), how=st.sampled_from(HOW), times=st.sampled_from((1, 3, 1000)))
 def test_an_apply_that_failed_at_any_write_is_finished_by_the_next(
     project: Workspace, other: Workspace, data: st.DataObject, how: dict[str, Any], times: int
@@ -327,7 +327,7 @@ def test_an_apply_that_failed_at_any_write_is_finished_by_the_next(
     assert outside(project) == outside(other)
 
 
-@settings(max_examples=share(0.25))
+@settings(max_examples=share(0.15))
 @given(data=st.data(), is_sent=st.booleans())
 def test_an_apply_that_was_killed_at_any_request_is_resumed(
     project: Workspace, other: Workspace, data: st.DataObject, is_sent: bool

@@ -52,6 +52,7 @@ def test_nothing_to_do_says_so() -> None:
     assert rendered(plans.plan()).startswith("### bac plan: nothing to do\n")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("action", "cls"), [("create", Class.SAFE), ("update", Class.BREAKING), ("replace", Class.COMMERCIAL)]
 )
@@ -64,6 +65,7 @@ def test_ten_thousand_changes_fit_a_comment_and_are_counted(action: str, cls: Cl
         assert re.search(r"\*\*[\d,]+ more breaking changes do not fit here\*\*", found)
 
 
+@pytest.mark.thorough
 def test_breaking_changes_are_shown_before_ten_thousand_safe_ones_take_the_room() -> None:
     safe = plans.many(10_000, "update").changes
     found = rendered(plans.plan(*safe, plans.REPLACED))
