@@ -95,6 +95,13 @@ class Server:
         names = ("hasAccess", "balance", "usage", "overage")
         return {n: round(v, 6) if isinstance(v := answer.json().get(n), float) else v for n in names}
 
+    def carried_into_the_period(self) -> float | None:
+        """What the period began with besides what it was issued; None where it had begun before the entitlement."""
+        found = self.ws.http.get(ENTITLEMENT).json()
+        start = found["currentUsagePeriod"]["from"]
+        answer = self.ws.http.get(f"{ENTITLEMENT}/value", params={"time": start}).json()
+        return answer["balance"] - found["issue"]["amount"] if "balance" in answer else None
+
     def values(self) -> dict[str, Any]:
         """The value now and later: in the same period, and after its end, and much later."""
         begin = datetime.fromisoformat(CHANGED).replace(second=0)
@@ -228,6 +235,7 @@ def test_a_change_of_the_limit_is_as_if_declared_from_the_start(
         for what in done:
             one.do(what)
         one.ws.clock(CHANGED)
+    assume(server.carried_into_the_period() == twin.carried_into_the_period())  # an overage of before may have eaten it
     server.declare(new, declared)
     note(str(describe(server.ws.plan())))
     for _ in range(refused):

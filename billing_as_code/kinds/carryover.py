@@ -179,7 +179,7 @@ def _entry(
     begin = effective if not older else start if part != "recurring" else _next_recurrence(grant, start)
     entry |= {"amount": amount, "effective_at": instant(begin)}
     entry |= {"priority": grant["priority"]} if grant.get("priority") else {}
-    entry |= {name: grant[wire] for name, wire in _ROLLOVER if grant.get(wire) is not None}
+    entry |= {name: grant[wire] for name, wire in ROLLOVER if grant.get(wire) is not None}
     if part in ("whole", "recurring") and grant.get("recurrence"):
         entry["recurrence"] = {
             "interval": grant["recurrence"]["intervalISO"],
@@ -199,7 +199,7 @@ def labels_of(grant: Wire, terms: Callable[[Wire], str]) -> dict[str, str]:
     return labels | ({TERMS: terms(grant)} if KEY in labels else {})
 
 
-_ROLLOVER = (("max_rollover_amount", "maxRolloverAmount"), ("min_rollover_amount", "minRolloverAmount"))
+ROLLOVER = (("max_rollover_amount", "maxRolloverAmount"), ("min_rollover_amount", "minRolloverAmount"))
 
 
 def _end(grant: Wire, part: str, begin: datetime, older: bool, now: datetime, starts: Starts) -> Entry:
@@ -244,7 +244,7 @@ def body(entry: Entry) -> dict[str, Json]:
     out: dict[str, Json] = {"amount": entry["amount"], "effectiveAt": entry["effective_at"]}
     for name, wire in (
         ("priority", "priority"),
-        *_ROLLOVER,
+        *ROLLOVER,
         ("expiration", "expiration"),
         ("recurrence", "recurrence"),
         ("annotations", "annotations"),
@@ -277,7 +277,7 @@ def issued_again(grants: Iterable[Wire], since: datetime, value: Wire, period_en
         entry: Entry = {"from": grant["id"], "part": "whole", "amount": left or grant["amount"]}
         entry |= {"effective_at": instant(since if left else period_end), "metadata": {ISSUED: "true"}}
         entry |= {"priority": grant["priority"]} if grant.get("priority") else {}
-        found.append(entry | {name: grant[wire] for name, wire in _ROLLOVER})
+        found.append(entry | {name: grant[wire] for name, wire in ROLLOVER})
     return found
 
 

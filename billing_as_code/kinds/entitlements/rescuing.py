@@ -17,7 +17,7 @@ from billing_as_code.kinds.entitlements import wire
 from billing_as_code.kinds.entitlements.knowing import refused_minute
 from billing_as_code.kinds.grants import GRANTS
 from billing_as_code.kinds.grants.changing import ALL
-from billing_as_code.kinds.times import instant, parse_instant
+from billing_as_code.kinds.times import instant, parse_instant, term_until
 from billing_as_code.model import Address, Json, Read, Ref, Step, canonical_json
 
 
@@ -54,7 +54,7 @@ def steps(address: Address, known: Known) -> tuple[Step, ...]:
         before = had.get(grant["id"], [])
         if not entries and not before:
             continue
-        for entry in _standing(entries or [_spent(grant, minute)], grant, start, before):
+        for entry in _standing(entries or [_revived(grant, end) or _spent(grant, minute)], grant, start, before):
             made += wire.remake(address, path, entry)
     return tuple(made)
 
@@ -75,6 +75,19 @@ def _by_source(entries: Iterable[carry.Entry]) -> dict[str, list[carry.Entry]]:
     for entry in entries:
         found.setdefault(entry["from"], []).append(entry)
     return found
+
+
+def _revived(grant: Mapping[str, Any], end: datetime) -> carry.Entry | None:
+    """One that has nothing left, and is given its least rollover when the period ends; None where it is not."""
+    amount = min(grant.get("maxRolloverAmount") or 0, grant.get("minRolloverAmount") or 0)
+    over = carry.ends(grant)
+    if not amount or carry.is_spent(grant) or (over is not None and over <= end):
+        return None
+    entry: carry.Entry = {"from": grant["id"], "part": "whole", "amount": amount, "effective_at": instant(end)}
+    entry |= {"priority": grant["priority"]} if grant.get("priority") else {}
+    entry |= {name: grant[wire_name] for name, wire_name in carry.ROLLOVER}
+    entry |= {"metadata": carry.labels_of(grant, GRANTS.terms_of)}
+    return entry | ({"expiration": carry.wire_term(term_until(over, end))} if over is not None else {})
 
 
 def _spent(grant: Mapping[str, Any], minute: datetime) -> carry.Entry:
