@@ -132,6 +132,7 @@ def _wire_of(resource: Resource) -> Item:
 
 
 _PASSES = 5
+"""How often a list that shrinks meanwhile is read, before that is an error."""
 _PATIENCE = 1.0
 """Seconds that a read which failed waits for its requests under way: an embedded server may be gone right after."""
 
