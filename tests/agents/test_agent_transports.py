@@ -93,7 +93,9 @@ def test_nothing_but_the_protocol_is_on_stdout_and_it_ends_when_the_client_hangs
         server.stdin.flush()
         answered = set[int]()
         while answered < {1, 2}:
-            answer = json.loads(server.stdout.readline())
+            line = server.stdout.readline()
+            assert line, f"it ended by itself, {server.wait(30)}: {server.stderr.read().decode()}"
+            answer = json.loads(line)
             answered |= {answer["id"]} if "result" in answer else set()
         server.stdin.close()
         assert server.wait(30) == 0
