@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from entitling import advance, ok, refused
 from subscribing import V1, V3, cancel, customer, fee, phase, publish, subscribe
 
@@ -83,6 +84,22 @@ def test_a_subscription_that_ended_is_invoiced_for_the_time_it_ran(client: httpx
     assert (invoice["totals"]["total"], invoice["period"]["to"]) == ("10", "2026-12-04T12:00:00Z")
     refusal = refused(client.delete(f"{V1}/customers/{acme['id']}"), 400)
     assert refusal == f"validation error: invoice {invoice['id']} is still in gathering state"
+
+
+@pytest.mark.parametrize(("at", "status"), [("12:00:00.9Z", 400), ("12:00:01Z", 204)])
+def test_what_was_gathered_for_a_subscription_cannot_shrink_to_less_than_a_second(
+    client: httpx.Client, at: str, status: int
+) -> None:
+    acme = customer(client)
+    publish(client, phase(fee()))
+    advance(client, "2026-11-24T12:00:00.4Z")
+    made = subscribe(client)
+    gathered(client, acme)
+    advance(client, f"2026-11-24T{at}")
+    cancel(client, made)
+    answer = client.delete(f"{V1}/customers/{acme['id']}")
+    assert answer.status_code == status
+    assert ("new service period to must be greater than existing service period from" in answer.text) == (status == 400)
 
 
 def test_without_credits_a_subscription_that_did_not_last_leaves_no_invoice(client: httpx.Client) -> None:

@@ -7,6 +7,9 @@ The other two depend on the random ids that the recorded server drew. Cursors ca
 id inside base64, where the replay cannot tell that it is one: their time is compared here instead. And groups come
 in the order of a hash, which for groups by customer is a hash of the ids: of such an answer only the form and the
 number of rows count.
+
+One scenario wants speed: what was cancelled in the second in which it began cannot be settled (`test_billing` sets the
+clock to both). A replay in which a second went by between the two is made again.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ SCENARIOS = [
 pytestmark = pytest.mark.skipif(not REPLAY.is_file(), reason="the recordings are not beside the checkout")
 
 DIFFERING_EXCHANGE = re.compile(r"  \w+#(?P<number>\d+) ")
+TOO_SLOW = re.compile(r": status 204, expected 400; .*fire trigger shrink: validate shrink patch")
+TRIES = 5
 PRINTED_ADDRESS = re.compile(r"cannot migrate to version \d', expected '.* cannot migrate to version \d{9,}'$")
 DIFFERING_CURSOR = re.compile(
     r"\.(?:nextCursor|meta\.page\.(?:first|last|next)): '([\w+/=-]+)', expected '([\w+/=-]+)'"
@@ -58,8 +63,11 @@ def test_every_exchange_of_the_recording_is_answered_equally(
     scenario: Path, served: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [str(REPLAY), served, "-v", str(scenario)])
-    runpy.run_path(str(REPLAY), run_name="__main__")["c"].close()
-    *differing, _, total = capsys.readouterr().out.strip("\n").splitlines()
+    for _ in range(TRIES):
+        runpy.run_path(str(REPLAY), run_name="__main__")["c"].close()
+        *differing, _, total = capsys.readouterr().out.strip("\n").splitlines()
+        if not any(TOO_SLOW.search(line) for line in differing):
+            break
     exchanges = json.loads(scenario.read_text())["exchanges"]
     assert [line for line in differing if not is_by_chance(line, exchanges)] == []
     passed, failed = re.fullmatch(r"(\d+) passed, (\d+) failed", total).groups()  # type: ignore[union-attr]
