@@ -18,6 +18,7 @@ from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.shapes import Cursor, CustomerKey, Number, Slug, Time
 from billing_as_code.agents.text import Cleaner, lines, message, page
 from billing_as_code.agents.tools import Desk
+from billing_as_code.kinds.metering import Question
 from billing_as_code.kinds.times import instant, parse_instant
 from billing_as_code.model import canonical_json
 from billing_as_code.service import Feed, Refusal, Tally
@@ -74,8 +75,7 @@ class Counting:
         extremes and unique counts, so ask without a window for a total.
         """
         by = tuple(dict.fromkeys(group_by or ()))
-        found = service.usage(
-            self._desk.session(),
+        question = Question(
             meter,
             start=_time(start),
             end=_time(end),
@@ -86,6 +86,7 @@ class Counting:
             customers=[customer] if customer is not None else (),
             where=filters or {},
         )
+        found = service.usage(self._desk.session(), question)
         clean = Cleaner()
         rows = [
             shapes.UsageRow(

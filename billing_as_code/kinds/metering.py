@@ -32,29 +32,32 @@ def by_day(meter: tuple[str, ...], aggregation: str, sight: Sight) -> Look:
     return Look("usage", f"Usage by day, the last {DAYS} days, today so far (UTC)", reads, shape)
 
 
-def asked(
-    meter: str,
-    *,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    window: str | None = None,
-    zone: str | None = None,
-    by: Sequence[str] = (),
-    subjects: Sequence[str] = (),
-    customers: Sequence[str] = (),
-    where: Mapping[str, str] = NO_MARKS,
-) -> Read:
-    """The query of a meter's usage. `window` is hour, day or month in the time zone `zone`; `customers` are ids;
-    `where` are values of dimensions."""
-    query: list[tuple[str, Json]] = [("from", instant(start))] if start is not None else []
-    query += [("to", instant(end))] if end is not None else []
-    query += [("windowSize", window.upper())] if window is not None else []
-    query += [("windowTimeZone", zone)] if zone is not None else []
-    query += [("groupBy", name) for name in by]
-    query += [("subject", name) for name in subjects]
-    query += [("filterCustomerId", name) for name in customers]
-    query += [(f"filterGroupBy[{name}]", value) for name, value in where.items()]
-    return Read("usage", ("api", "v1", "meters", meter, "query"), tuple(query))
+class Question(NamedTuple):
+    """What to ask a meter: from `start` on and before `end`, a row for each `window` (minute, hour, day or month in the
+    time zone `zone`) and group of the dimensions `by`; only of these `subjects` and `customers`, and where dimensions
+    have the values `where`."""
+
+    meter: str
+    start: datetime | None = None
+    end: datetime | None = None
+    window: str | None = None
+    zone: str | None = None
+    by: Sequence[str] = ()
+    subjects: Sequence[str] = ()
+    customers: Sequence[str] = ()
+    where: Mapping[str, str] = NO_MARKS
+
+    def read(self) -> Read:
+        """The query, where `customers` are ids."""
+        query: list[tuple[str, Json]] = [("from", instant(self.start))] if self.start is not None else []
+        query += [("to", instant(self.end))] if self.end is not None else []
+        query += [("windowSize", self.window.upper())] if self.window is not None else []
+        query += [("windowTimeZone", self.zone)] if self.zone is not None else []
+        query += [("groupBy", name) for name in self.by]
+        query += [("subject", name) for name in self.subjects]
+        query += [("filterCustomerId", name) for name in self.customers]
+        query += [(f"filterGroupBy[{name}]", value) for name, value in self.where.items()]
+        return Read("usage", ("api", "v1", "meters", self.meter, "query"), tuple(query))
 
 
 class Usage(NamedTuple):

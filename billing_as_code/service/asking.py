@@ -6,17 +6,16 @@ that an answer takes some thousandths of a second however large the account is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from billing_as_code.client import join
 from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.kinds import metering
 from billing_as_code.kinds.base import Sight
 from billing_as_code.kinds.customers import CUSTOMERS, PATH
-from billing_as_code.kinds.metering import Usage
-from billing_as_code.model import NO_MARKS, Address, Json, Resource
+from billing_as_code.kinds.metering import Question, Usage
+from billing_as_code.model import Address, Json, Resource
 from billing_as_code.plan import Target
 from billing_as_code.service.looking import taken
 from billing_as_code.service.session import Session
@@ -81,28 +80,14 @@ def access(session: Session, customer: str) -> Mapping[str, Mapping[str, Json]] 
     return values
 
 
-def usage(
-    session: Session,
-    meter: str,
-    *,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    window: str | None = None,
-    zone: str | None = None,
-    by: Sequence[str] = (),
-    subjects: Sequence[str] = (),
-    customers: Sequence[str] = (),
-    where: Mapping[str, str] = NO_MARKS,
-) -> list[Usage]:
-    """What a meter counted (see `metering.asked`); `customers` are keys. Raises UsageError, ApiError."""
-    ids = [_id(session, key) for key in customers]
-    read = metering.asked(
-        meter, start=start, end=end, window=window, zone=zone, by=by, subjects=subjects, customers=ids, where=where
-    )
+def usage(session: Session, question: Question) -> list[Usage]:
+    """What a meter counted; the question names customers by key. Raises UsageError, ApiError."""
+    ids = [_id(session, key) for key in question.customers]
+    read = question._replace(customers=ids).read()
     path = join([str(segment) for segment in read.path])
     body = session.client.get(path, read.query, tries=_TRIES)
     try:
-        return metering.answered(by, body)
+        return metering.answered(question.by, body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         text = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
         raise ApiError(f"GET {path}", 200, text) from error
