@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import sys
 
-BAC = [sys.executable, "-c", "from billing_as_code.cli import main; main()"]
+from commands import BAC
 
 
 def on_a_terminal(answer: str, *args: str) -> tuple[str, int]:

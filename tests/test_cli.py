@@ -7,48 +7,35 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema
 import pytest
-from click.testing import CliRunner, Result
+from commands import BAC, Bac, plain, run
+from serving import serving
 from terminal import on_a_terminal
 
 from billing_as_code import schemas, service
 from billing_as_code.cli import main
-from billing_as_code.devserver import create_app
-from billing_as_code.devserver.server import make_quiet_server
 from billing_as_code.reader import read
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = list(main.commands)
-BAC = [sys.executable, "-c", "from billing_as_code.cli import main; main()"]
-Bac = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("CI", "BAC_ENV", "NO_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
+    plain(monkeypatch)
 
 
 @pytest.fixture
 def bac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bac:
     """Runs `bac` in a folder of its own, and sees that it ends with an expected exit code."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, args)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
-
     return run
 
 
@@ -457,18 +444,9 @@ def test_schemas_are_written_and_checked(project: Bac) -> None:
 @pytest.fixture
 def served(project: Bac) -> Iterator[httpx.Client]:
     """A client of a served dev server that the project's local environment is now."""
-    app = create_app()
-    server = make_quiet_server(app, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    edit("bac.yaml", "local: {}", f"local: {{url: '{url}'}}")
-    with httpx.Client(base_url=url) as client:
+    with serving() as url, httpx.Client(base_url=url) as client:
+        edit("bac.yaml", "local: {}", f"local: {{url: '{url}'}}")
         yield client
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    app.config["DATABASE"].close()
 
 
 @contextlib.contextmanager

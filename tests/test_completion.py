@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import BAC
 
 from billing_as_code.cli import main
 from billing_as_code.kinds import KINDS
 
-BAC = [sys.executable, "-c", "from billing_as_code.cli import main; main()"]
 ODD = """
 customers:
   "a.b": {name: x}

@@ -7,23 +7,18 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import CliRunner, Result
+from commands import BAC, Bac, plain, run
+from serving import serving
 
-from billing_as_code.cli import main
-from billing_as_code.devserver import create_app
-from billing_as_code.devserver.server import make_quiet_server
-
-BAC = [sys.executable, "-c", "from billing_as_code.cli import main; main()"]
 TIME = "2026-11-20T10:15:00Z"
-Bac = Callable[..., Result]
 METER = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
 
 
@@ -36,34 +31,19 @@ def usage(*tokens: object) -> str:
 def bac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bac:
     """Runs `bac` in a folder with an embedded server, and sees that it ends with an expected exit code."""
     monkeypatch.chdir(tmp_path)
-    for variable in ("CI", "BAC_ENV", "NO_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
+    plain(monkeypatch)
     Path("bac.yaml").write_text("owner: acme\nenvironments: {local: {}}\n")
 
-    def run(*args: str, code: int = 0, given: str | None = None) -> Result:
-        result = CliRunner().invoke(main, ("ingest", *args), input=given)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
+    return partial(run, "ingest")
 
 
 @pytest.fixture
 def served(bac: Bac) -> Iterator[httpx.Client]:
     """A server on a socket, with a meter, that the project's environment is."""
-    app = create_app()
-    server = make_quiet_server(app, "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    Path("bac.yaml").write_text(f"owner: acme\nenvironments: {{local: {{url: '{url}', writes: {{wide: 2}}}}}}\n")
-    with httpx.Client(base_url=url) as client:
+    with serving() as url, httpx.Client(base_url=url) as client:
+        Path("bac.yaml").write_text(f"owner: acme\nenvironments: {{local: {{url: '{url}', writes: {{wide: 2}}}}}}\n")
         client.post("/api/v1/meters", json=METER).raise_for_status()
         yield client
-    server.shutdown()
-    server.server_close()
-    app.config["DATABASE"].close()
 
 
 def total(client: httpx.Client) -> float:

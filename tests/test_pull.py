@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from accounts import fill, post
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import plain, run
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from profiles import share
@@ -25,7 +26,6 @@ from billing_as_code import service
 from billing_as_code.authoring import Layout
 from billing_as_code.authoring.adoption import Terms, choose
 from billing_as_code.authoring.layout import file_name
-from billing_as_code.cli import main
 from billing_as_code.devserver import create_app
 from billing_as_code.errors import CatalogError, PlanError, UsageError
 from billing_as_code.kinds import KINDS
@@ -624,14 +624,7 @@ def test_openmeter_is_only_read(ws: Workspace) -> None:
 def bac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs `bac` on the starter's catalog, applied to the embedded server."""
     monkeypatch.chdir(tmp_path)
-    for variable in ("CI", "BAC_ENV"):
-        monkeypatch.delenv(variable, raising=False)
-
-    def run(*args: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, args)
-        assert result.exit_code == code, result.output
-        return result
-
+    plain(monkeypatch)
     run("init", "--owner", "acme")
     run("apply", "--yes")
     return run
