@@ -15,6 +15,7 @@ import profiles  # noqa: F401  (says how many examples a property gets)
 import pytest
 import wire
 from openapi import Documents
+from reviewing import Approver, allow
 from workspace import Workspace
 
 from billing_as_code.devserver import create_app
@@ -48,6 +49,20 @@ def http(transport: httpx.BaseTransport) -> Iterator[httpx.Client]:
     """A client of that server."""
     with httpx.Client(transport=transport, base_url="http://openmeter.test") as client:
         yield client
+
+
+@pytest.fixture
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder outside of every project, where an agent does not reach."""
+    return tmp_path_factory.mktemp("desk")
+
+
+@pytest.fixture
+def ada(desk: Path, monkeypatch: pytest.MonkeyPatch) -> Approver:
+    """Who approves what is proposed."""
+    person = Approver("ada", desk)
+    allow(monkeypatch, desk, person)
+    return person
 
 
 @pytest.fixture

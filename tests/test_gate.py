@@ -15,7 +15,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from commands import Bac, against
+from flask import Flask
 from mortal import Killed, Mortal
+from prepared import prepared
 from reviewing import Approver, allow, apply_approved, propose
 from terminal import on_a_terminal
 from workspace import Workspace
@@ -44,21 +46,15 @@ ACCESS = {
 }
 
 
-@pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside of the project."""
-    return tmp_path_factory.mktemp("desk")
+@pytest.fixture(autouse=True)
+def project(ws: Workspace, openmeter: Flask) -> Workspace:
+    """A project whose catalog is applied."""
+    return prepared(ws, openmeter, applied)
 
 
-@pytest.fixture
-def ada(desk: Path, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """The approver of a project whose catalog is applied."""
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
+def applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
-    ws.forget()
-    return person
 
 
 def refused(ws: Workspace, digest: str) -> GateRefused:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
+from prepared import prepared
 from terminal import on_a_terminal
 from workspace import OWNER, Workspace
 
@@ -35,13 +37,15 @@ CATALOG: dict[str, Any] = {
 
 
 @pytest.fixture
-def theirs(ws: Workspace) -> Workspace:
+def theirs(ws: Workspace, openmeter: Flask) -> Workspace:
     """A server with a catalog's resources on it, whose owner has another name now."""
+    return prepared(ws, openmeter, _theirs)
+
+
+def _theirs(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
     ws.configure(owner=NEW)
-    ws.forget()
-    return ws
 
 
 def take_over(ws: Workspace, former: str = OWNER, **options: Any) -> Takeover:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 from commands import Bac, against
+from flask import Flask
+from prepared import prepared
 from workspace import Workspace
 
 from billing_as_code.cli import main
@@ -62,12 +64,15 @@ def bac(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> Bac:
 
 
 @pytest.fixture
-def acme(ws: Workspace) -> Workspace:
+def acme(ws: Workspace, openmeter: Flask) -> Workspace:
     """A customer with usage, at noon of 24 November."""
+    return prepared(ws, openmeter, applied)
+
+
+def applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
     ingest(ws, USAGE)
-    return ws
 
 
 def ingest(ws: Workspace, usage: tuple[tuple[int, int, str], ...]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from agent import Agent
+from flask import Flask
+from prepared import prepared
 from workspace import Workspace
 
 CATALOG: dict[str, Any] = {
@@ -43,12 +45,14 @@ CATALOG: dict[str, Any] = {
 
 
 @pytest.fixture
-def applied(ws: Workspace) -> Workspace:
+def applied(ws: Workspace, openmeter: Flask) -> Workspace:
     """The project as its catalog says."""
+    return prepared(ws, openmeter, _applied)
+
+
+def _applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.apply()
-    ws.forget()
-    return ws
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agent import Agent, unchanged
-from reviewing import Approver, allow
+from reviewing import Approver
 from workspace import Workspace
 
 from billing_as_code.config import AgentPolicy
@@ -23,15 +22,6 @@ RAISED = {
         "measure_usage_from": "2026-11-20T00:00:00Z",
     },
 }
-
-
-@pytest.fixture
-def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """Who approves."""
-    desk: Path = tmp_path_factory.mktemp("desk")
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
-    return person
 
 
 def proposed(agent: Agent, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agent import Agent
-from reviewing import Approver, allow
+from reviewing import Approver
 from workspace import Workspace
 
 from billing_as_code import service
 
 KEY = "acme-corp-001"
-
-
-@pytest.fixture
-def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """Who approves."""
-    desk: Path = tmp_path_factory.mktemp("desk")
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
-    return person
 
 
 @pytest.fixture

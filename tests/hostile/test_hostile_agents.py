@@ -20,10 +20,12 @@ import anyio
 import httpx
 import pytest
 from agent import Agent
+from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import ElicitResult
+from prepared import prepared
 from profiles import share
 from reviewing import Approver, allow, propose
 from serving import serving
@@ -57,27 +59,15 @@ WANTED: tuple[tuple[str, dict[str, Any]], ...] = (
 """What it would like to have done."""
 
 
-@pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the agent does not reach."""
-    return tmp_path_factory.mktemp("desk")
-
-
-@pytest.fixture
-def ada(ws: Workspace, desk: Path, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """Who approves, of a project that is applied."""
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
+def applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
-    ws.forget()
-    return person
 
 
 @pytest.fixture
-def agent(ws: Workspace, ada: Approver) -> Agent:
-    """The agent."""
-    return Agent(ws, policy=AgentPolicy(rules={"ingest_event": "off"}))
+def agent(ws: Workspace, openmeter: Flask, ada: Approver) -> Agent:
+    """The agent, at a project that is applied and that ada approves for."""
+    return Agent(prepared(ws, openmeter, applied), policy=AgentPolicy(rules={"ingest_event": "off"}))
 
 
 def wanted(agent: Agent, n: int = 0) -> str:
@@ -133,7 +123,7 @@ def test_a_rejection_cannot_be_turned(agent: Agent, ada: Approver) -> None:
 def test_an_approval_is_for_one_plan_one_time_and_one_use(agent: Agent, ada: Approver) -> None:
     digest = wanted(agent)
     ada.approve(agent.ws, digest, lasts=3600)
-    agent.ws.clock("2026-11-24T13:00:01Z")
+    agent.ws.clock("2026-11-24T13:10:00Z")
     gets_nowhere(agent, digest, "approval_expired")
     agent.ws.clock("2026-11-24T12:10:00Z")
     plan = agent.ws.root / ".bac" / "proposals" / f"{digest}.json"
