@@ -87,7 +87,9 @@ def test_a_program_that_starts_it_speaks_to_it_over_stdio(ws: Workspace, era: Er
 
 def test_nothing_but_the_protocol_is_on_stdout_and_it_ends_when_the_client_hangs_up(ws: Workspace) -> None:
     lines = [b"this is no JSON", b"\xff", *(json.dumps(explain() | {"id": n}).encode() for n in (1, 2))]
-    with subprocess.Popen([sys.executable, *BAC, "mcp"], cwd=ws.root, stdin=PIPE, stdout=PIPE, stderr=PIPE) as server:
+    with subprocess.Popen(
+        [sys.executable, *BAC, "mcp", "--env", "local"], cwd=ws.root, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    ) as server:
         assert server.stdin is not None and server.stdout is not None and server.stderr is not None
         server.stdin.write(b"\n".join(lines) + b"\n")
         server.stdin.flush()
