@@ -4,8 +4,8 @@ agent = Agent(ws)
 agent.call("get_customer", key="acme")["name"]
 agent.fails("get_customer", key="nobody")["code"]
 
-Of every answer it sees that text and structured content say the same, that it is of the size that is promised, and that
-no fault of ours is behind it.
+Of every answer it sees that text and structured content say the same, that it fits the tool's schema and the promised
+size, and that no fault of ours is behind it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import jsonschema_rs
 from mcp import Client
 from mcp.types import CallToolResult, Tool
 from workspace import Workspace
@@ -88,6 +89,8 @@ class Agent:
         facts: dict[str, Any] = result.structured_content
         text = result.content[0].text
         assert json.loads(text) == facts
+        known = self.server._tool_manager.get_tool(tool)
+        assert known is None or jsonschema_rs.is_valid(known.output_schema, facts)
         assert len(text.encode()) <= LARGEST
         assert self.faults == []
         self.transcript.append((tool, arguments, facts))

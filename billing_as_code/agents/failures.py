@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mcp.types import CallToolResult, TextContent
@@ -40,6 +40,29 @@ class Failure(Exception):
         facts = {"code": self.code, "message": message(self.text), "next": self.following, **self.more}
         text = json.dumps(facts, ensure_ascii=False)
         return CallToolResult(is_error=True, content=[TextContent(type="text", text=text)], structured_content=facts)
+
+
+SCHEMA: dict[str, Json] = {
+    "title": "Failure",
+    "description": "What it answers, as an error, where it was not done.",
+    "type": "object",
+    "properties": {
+        "code": {"type": "string", "description": "Which failure it is."},
+        "message": {"type": "string", "description": "What is wrong."},
+        "next": {"type": "string", "description": "What to do about it."},
+    },
+    "required": ["code", "message", "next"],
+}
+
+
+def or_failure(answer: Mapping[str, Json]) -> dict[str, Json]:
+    """The output schema of a tool that answers with this one, or with a failure.
+
+    Clients hold an error's structured content against the schema as well, and show nothing of it where it does not fit.
+    """
+    named = {"$defs": answer["$defs"]} if "$defs" in answer else {}
+    own = {name: value for name, value in answer.items() if name != "$defs"}
+    return {"type": "object", "anyOf": [own, SCHEMA], **named}
 
 
 class _Told(NamedTuple):

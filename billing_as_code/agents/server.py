@@ -8,7 +8,8 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
-from mcp.types import CallToolResult, ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, ToolAnnotations
 
 from billing_as_code import __version__
 from billing_as_code.agents.changing import Changing
@@ -18,7 +19,7 @@ from billing_as_code.agents.looking import Looking
 from billing_as_code.agents.offering import offer
 from billing_as_code.agents.paying import Paying
 from billing_as_code.agents.planning import Planning
-from billing_as_code.agents.text import seen
+from billing_as_code.agents.text import message, seen
 from billing_as_code.agents.tools import Answer, CheckedTool, Desk, checked
 from billing_as_code.config import TOOLS
 
@@ -33,13 +34,20 @@ No tool approves anything: what changes the catalog needs a person's signed appr
 
 
 class AgentServer(MCPServer[Any]):
-    """An MCP server whose answer to a tool that it does not have says what to do as well."""
+    """An MCP server whose answer to what it does not have is one to the client, and no fault in its log."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
         """Run a tool; a failure is an answer."""
         if self._tool_manager.get_tool(name) is None:
             return self._missing(name)
         return await super().call_tool(name, arguments, context)
+
+    async def get_prompt(self, name: str, arguments: dict[str, str] | None = None, context: Any = None) -> Any:
+        """Fill a prompt in. Raises MCPError where there is no such prompt, or its arguments are others."""
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, message(str(error))) from error
 
     def _missing(self, name: str) -> CallToolResult:
         known = ", ".join(tool.name for tool in self._tool_manager.list_tools())

@@ -103,6 +103,7 @@ def checked(function: Callable[..., Answer], desk: Desk, *, title: str, annotati
     config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
     strict: Any = type(base.__name__, (base,), {"model_config": config, "__module__": base.__module__})
     made.fn_metadata.arg_model = strict
+    made.fn_metadata.output_schema = failures.or_failure(made.fn_metadata.output_schema or {})
     fields = {name: getattr(made, name) for name in type(made).model_fields} | {
         "description": _paragraphs(made.description),
         "parameters": strict.model_json_schema(by_alias=True),

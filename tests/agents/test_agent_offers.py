@@ -6,8 +6,9 @@ import json
 import re
 
 import pytest
-from agent import Agent
+from agent import ERAS, Agent, Era
 from mcp import Client, MCPError
+from workspace import Workspace
 
 from billing_as_code.config import TOOLS, AgentPolicy
 from billing_as_code.kinds import KINDS
@@ -80,3 +81,21 @@ def test_prompts_name_only_tools_that_there_are(agent: Agent) -> None:
         message = agent.within(lambda client, n=name, a=arguments: client.get_prompt(n, a)).messages[0].content.text
         assert all(value in message for value in arguments.values())
         assert set(re.findall(r"\b[a-z]+_[a-z_]+\b", message)) <= set(TOOLS)
+
+
+@pytest.mark.parametrize(("name", "given"), [("no_such_prompt", {}), ("onboard_customer", {"key": "globex"})])
+@pytest.mark.parametrize("era", ERAS)
+def test_a_prompt_that_cannot_be_filled_in_is_the_call_s_fault_and_none_of_the_server_s(
+    applied: Workspace, caplog: pytest.LogCaptureFixture, era: Era, name: str, given: dict[str, str]
+) -> None:
+    async def ask(client: Client) -> MCPError:
+        with pytest.raises(MCPError) as caught:
+            await client.get_prompt(name, given)
+        return caught.value
+
+    error = Agent(applied, era).within(ask).error
+    assert (error.code, error.message.split(":")[0]) in (
+        (-32602, "Unknown prompt"),
+        (-32602, "Missing required arguments"),
+    )
+    assert caplog.records == []

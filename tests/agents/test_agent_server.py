@@ -67,7 +67,9 @@ def test_every_tool_says_what_it_does_and_what_it_takes_and_answers(agent: Agent
         assert hints.read_only_hint is (TOOLS[tool.name] == "read")
         assert tool.input_schema["additionalProperties"] is False
         assert all(described(field) for field in tool.input_schema["properties"].values()), tool.name
-        assert tool.output_schema["additionalProperties"] is False
+        answer, failure = tool.output_schema["anyOf"]
+        assert answer["additionalProperties"] is False
+        assert failure["required"] == ["code", "message", "next"]
 
 
 def described(field: dict[str, Any]) -> bool:
