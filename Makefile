@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long test-live lint check bench clean
+.PHONY: help demo test test-long test-live test-mcp lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make test       the tests"
 	@echo "make test-long  the same, with many more random cases"
 	@echo "make test-live  those that a real OpenMeter can run, against BAC_TEST_OPENMETER=http://host:port"
+	@echo "make test-mcp   the MCP conformance suite and Inspector (from npm) against bac mcp"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -33,6 +34,12 @@ test-long: $(TOOLS)
 # one after another: more than a few writes of entitlements at once hang an OpenMeter with few database connections
 test-live: $(TOOLS)
 	$(BIN)/python -m pytest tests/live -vv -rs
+
+# writes docs/mcp-conformance.md
+test-mcp: $(RUNTIME)
+	@command -v npm >/dev/null || { echo "make test-mcp wants npm, and there is none"; exit 1; }
+	@npm ci --prefix tests/conformance --ignore-scripts --no-audit --no-fund --loglevel=error
+	@$(BIN)/python scripts/conformance.py
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .
