@@ -8,14 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import local
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks import PYTHON, data
-from benchmarks.measuring import BAC, run
+from benchmarks import PYTHON, WORK, data
+from benchmarks.measuring import BAC, RUNS, dev_server, run
+from benchmarks.page import Section, table
 
 EVENTS = 50_000
 BATCH = 100
@@ -26,38 +25,17 @@ JSON = {"Content-Type": "application/json"}
 BATCH_TYPE = {"Content-Type": "application/cloudevents-batch+json"}
 
 
-class Figures(NamedTuple):
-    """Events a second, and the seconds of a query by day and of a page of entitlements."""
-
-    ingest: float
-    query: float
-    page: float
-
-
-def measure(folder: Path, runs: int) -> Figures:
-    """The figures of a server whose data is in a file below `folder`."""
+def measure() -> Section:
+    folder = WORK / "devserver"
     folder.mkdir(parents=True, exist_ok=True)
-    return Figures(
-        max(_ingest(folder) for _ in range(2)),
-        _query(folder, runs),
-        _page(folder, runs),
+    ingest = max(_ingest(folder) for _ in range(2))
+    rows = (
+        (f"ingest, batches of {BATCH} over {CONNECTIONS} connections", f"{ingest:,.0f} events/s"),
+        (f"a query by day over {STORED:,} events", f"{_query(folder, RUNS):.2f} s"),
+        (f"a page of {ENTITLEMENTS:,} entitlements", f"{_page(folder, RUNS) * 1000:.0f} ms"),
     )
-
-
-@contextmanager
-def _served(database: Path, *, fresh: bool = True) -> Iterator[str]:
-    """`bac dev` on a file, fresh where nobody filled it; the url that it says it listens on."""
-    for file in (database, database.with_name(database.name + "-wal"), database.with_name(database.name + "-shm")):
-        if fresh:
-            file.unlink(missing_ok=True)
-    command = [BAC, "dev", "--port", "0", "--data", str(database)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
+    text = "Served by `bac dev` over a socket, its data in a file; clients and server share the machine."
+    return Section("The embedded server", f"{text}\n\n{table(('what', '>figure'), rows)}")
 
 
 class _Connections:
@@ -99,7 +77,7 @@ def _batches(count: int) -> Iterator[bytes]:
 def _ingest(folder: Path) -> float:
     """Events a second, in batches, some connections at a time."""
     batches = list(_batches(EVENTS))
-    with _served(folder / "ingest.db") as url, ThreadPoolExecutor(CONNECTIONS) as pool:
+    with dev_server(folder / "ingest.db") as url, ThreadPoolExecutor(CONNECTIONS) as pool:
         connections = _Connections(url)
         started = time.perf_counter()
         for _ in pool.map(lambda body: connections.ask("POST", "/api/v1/events", body, BATCH_TYPE), batches):
@@ -110,11 +88,11 @@ def _ingest(folder: Path) -> float:
 def _query(folder: Path, runs: int) -> float:
     """Seconds of a query by day over the stored events."""
     database = folder / "query.db"
-    with _served(database) as url:
+    with dev_server(database) as url:
         meter = {"slug": "tokens", "eventType": "prompt", "aggregation": "SUM", "valueProperty": "$.tokens"}
         _Connections(url).ask("POST", "/api/v1/meters", json.dumps(meter).encode())
     subprocess.run([PYTHON, "-m", "benchmarks.filling", str(database), str(STORED)], check=True)
-    with _served(database, fresh=False) as url:
+    with dev_server(database, fresh=False) as url:
         connections = _Connections(url)
         counted = json.loads(connections.ask("GET", "/api/v1/meters/tokens/query?windowSize=DAY"))
         if len(counted["data"]) < 10:
@@ -126,7 +104,7 @@ def _page(folder: Path, runs: int) -> float:
     """Seconds of a page of a thousand entitlements."""
     project = folder / "page"
     data.write(project, ENTITLEMENTS // 3 * 4 + 4)
-    with _served(folder / "page.db") as url:
+    with dev_server(folder / "page.db") as url:
         data.configure(project, url)
         run([BAC, "apply", "--env", data.ENVIRONMENT, "--yes"], project)
         connections = _Connections(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,13 @@ from urllib.request import urlopen
 from benchmarks import PYTHON
 
 BAC = str(Path(PYTHON).parent / "bac")
+RUNS = 5
 _LEFT_OUT = ("CI", "BAC_ENV")
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it is."""
+    sys.stderr.write(text + "\n")
 
 
 class Measure(NamedTuple):
@@ -51,6 +58,21 @@ def run(command: Sequence[str], folder: Path) -> Measure:
     return Measure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+def measured(command: Sequence[str], folder: Path, server: Server | None = None, runs: int = RUNS) -> Measure:
+    """The best of some runs, after one for the files' sake: bytecode, and what the system keeps of them in memory."""
+    run(command, folder)
+    measures: list[Measure] = []
+    for _ in range(runs):
+        if server is not None:
+            server.count()
+        measure = run(command, folder)
+        measures.append(measure._replace(requests=server.count() if server is not None else 0))
+    found = best(measures)
+    what = " ".join([Path(command[0]).name, *command[1:]])
+    say(f"{what}: {found.wall:.2f} s, CPU {found.cpu:.2f} s, {found.memory:.0f} MB")
+    return found
+
+
 class Server:
     """A running page server."""
 
@@ -71,11 +93,31 @@ class Server:
 
 @contextmanager
 def page_server(pages: Path) -> Iterator[Server]:
-    command = [PYTHON, "-m", "benchmarks.pages", str(pages)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    """A server of recorded pages."""
+    with served([PYTHON, "-m", "benchmarks.pages", str(pages)]) as url:
+        yield Server(url)
+
+
+@contextmanager
+def dev_server(database: Path, *, fresh: bool = True) -> Iterator[str]:
+    """`bac dev` on a file, fresh where nobody filled it; its url."""
+    for file in (database, database.with_name(database.name + "-wal"), database.with_name(database.name + "-shm")):
+        if fresh:
+            file.unlink(missing_ok=True)
+    with served([BAC, "dev", "--port", "0", "--data", str(database)]) as url:
+        yield url
+
+
+@contextmanager
+def served(command: Sequence[str]) -> Iterator[str]:
+    """A process that serves; the url that its first line ends with."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        yield Server(process.stdout.readline().strip())
+        said = process.stdout.readline().split()
+        if not said:
+            raise SystemExit(f"{' '.join(command)} did not start")
+        yield said[-1]
     finally:
         process.terminate()
         process.wait()

@@ -7,30 +7,22 @@ so that what is measured is not the server.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from benchmarks import data
+from benchmarks.measuring import dev_server
 from billing_as_code import live, service
 from billing_as_code.client import OpenMeter
 from billing_as_code.config import load, select
 from billing_as_code.kinds import KINDS
 
-SERVER = """\
-from billing_as_code.devserver import create_app
-from billing_as_code.devserver.server import serve
-serve(create_app())
-"""
-
 
 def record(project: Path, pages: Path) -> None:
     """Apply the project's catalog to a fresh dev server, and keep every page of its lists in the folder `pages`."""
-    with _server() as url:
+    with dev_server(pages.with_suffix(".db")) as url:
         data.configure(project, url)
         config = load(project)
         with service.open_session(config, select(config, data.ENVIRONMENT, {})) as session:
@@ -59,17 +51,6 @@ def _keep(url: str, pages: Path) -> None:
     for n, target in enumerate(targets):
         (pages / f"{n}.json").write_bytes(kept[target])
     (pages / "targets.json").write_text(json.dumps(targets))
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":
