@@ -23,7 +23,7 @@ FLOORS = (
     {"kinds"},
     {"reader", "document", "diff", "client", "journal"},
     {"catalog", "cascade"},
-    {"config", "order", "authoring"},
+    {"config", "order", "authoring", "contrast"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest", "doctor", "gate"},
     {"executor", "render", "schemas"},
@@ -34,6 +34,7 @@ FLOORS = (
 """The rooms of the package, from the ground up: each imports from the floors below it, and never its neighbours."""
 
 ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order", "live", "sender", "executor"} | {
+    "contrast",
     "safety",
     "closing",
     "ingest",
@@ -59,6 +60,7 @@ DOORS = {
 """Each package from outside, and the modules (or the room) that may import it."""
 
 PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "planschema", "safety", "closing"} | {
+    "contrast",
     "standing",
     "doctor",
 }

@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # -- completion -----------------------------------------------------------------------------------------------------
 
 
-def _environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def environments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     try:
         names = list(configuration().environments)
     except Exception:
@@ -83,7 +83,7 @@ def env(command: Command) -> Command:
         "--env",
         "-e",
         metavar="NAME",
-        shell_complete=_environments,
+        shell_complete=environments,
         help="The environment of bac.yaml; else BAC_ENV, else the local one.",
     )(command)
 

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from billing_as_code.errors import UsageError
@@ -15,6 +15,8 @@ from billing_as_code.errors import UsageError
 _REMOTE = "refs/remotes/"
 _NOBODY = "0" * 40
 _SECONDS = 60
+_MOST_BYTES = 256 * 2**20
+_FILES, _LINK = ("100644", "100755"), "120000"
 
 
 class Repository:
@@ -47,6 +49,61 @@ class Repository:
         if shown.code != 0:
             raise UsageError(f"{where}: {ref} has no file {path}")
         return shown.out
+
+    def resolved(self, ref: str) -> str:
+        """The id of a commit. Raises UsageError where there is none of that name here."""
+        found = _run(self.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        if found.code != 0:
+            raise UsageError(
+                f"{ref} is no commit here. A shallow clone has few: fetch it, or more of the history "
+                "(actions/checkout: fetch-depth: 0; GitLab: GIT_DEPTH: 0)"
+            )
+        return found.out.strip()
+
+    def parents(self, ref: str) -> tuple[str, ...]:
+        """The ids of a commit's parents, as far as this clone has them."""
+        shown = self._git("rev-list", "--parents", "--max-count=1", "--end-of-options", ref, "--")
+        return tuple(shown.split()[1:])
+
+    def write_out(self, ref: str, paths: Sequence[Path], folder: Path) -> None:
+        """Write what stands at these paths (from the top) in a commit below an empty folder, links as links.
+
+        Raises UsageError where there is no such commit, or more than `_MOST_BYTES`.
+        """
+        commit, names = self.resolved(ref), [p.as_posix() for p in paths]
+        listed = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *names)
+        entries: list[tuple[str, str, PurePosixPath]] = []
+        size = 0
+        for row in filter(None, listed.split("\0")):
+            about, _, name = row.partition("\t")
+            mode, _, blob, length = about.split()
+            path = PurePosixPath(name)
+            if mode not in (*_FILES, _LINK) or path.is_absolute() or {"..", ".git"} & set(path.parts):
+                continue
+            size += int(length)
+            entries.append((mode, blob, path))
+        if size > _MOST_BYTES:
+            raise UsageError(f"{ref[:12]} has more than {_MOST_BYTES // 2**20} MB at {', '.join(names)}")
+        contents = self._blobs([blob for _, blob, _ in entries])
+        # links last: nothing is written through one
+        for mode, blob, path in sorted(entries, key=lambda e: e[0] == _LINK):
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if mode == _LINK:
+                file.symlink_to(os.fsdecode(contents[blob]))
+            else:
+                file.write_bytes(contents[blob])
+
+    def _blobs(self, ids: Sequence[str]) -> dict[str, bytes]:
+        done = _run_bytes(self.root, "cat-file", "--batch", given="".join(f"{i}\n" for i in ids))
+        found: dict[str, bytes] = {}
+        at = 0
+        for blob in ids:
+            end = done.index(b"\n", at)
+            length = int(done[at:end].split()[2])
+            found[blob] = done[end + 1 : end + 1 + length]
+            at = end + 2 + length
+        return found
 
     def is_changed(self, folder: Path) -> bool:
         """Whether anything in a folder is not as it was committed."""
@@ -107,6 +164,20 @@ class _Done(NamedTuple):
 
 
 def _run(folder: Path, *args: str, given: str = "", env: Mapping[str, str] | None = None) -> _Done:
+    code, out, err = _called(folder, args, given, env)
+    return _Done(code, out.decode(errors="surrogateescape"), err.decode(errors="replace"))
+
+
+def _run_bytes(folder: Path, *args: str, given: str) -> bytes:
+    """The same for an answer that is no text. Raises UsageError."""
+    code, out, err = _called(folder, args, given, None)
+    if code != 0:
+        said = err.decode(errors="replace").strip().splitlines()
+        raise UsageError(f"git {args[0]} failed in {folder}: {said[0] if said else code}")
+    return out
+
+
+def _called(folder: Path, args: Sequence[str], given: str, env: Mapping[str, str] | None) -> tuple[int, bytes, bytes]:
     # not the repository of a hook that runs bac
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(("GIT_AUTHOR", "GIT_COMM"))}
     kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"} | dict(env or {})
@@ -117,4 +188,4 @@ def _run(folder: Path, *args: str, given: str = "", env: Mapping[str, str] | Non
         except subprocess.TimeoutExpired as error:
             process.kill()
             raise UsageError(f"git {args[0]} does not end in {folder}") from error
-    return _Done(process.returncode, out.decode(errors="surrogateescape"), err.decode(errors="replace"))
+    return process.returncode, out, err

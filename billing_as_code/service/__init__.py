@@ -1,5 +1,6 @@
 """One function for each thing that a user can do. Commands and agents' tools call these and nothing deeper."""
 
+from billing_as_code.contrast import Contrast
 from billing_as_code.gate.proposals import Proposal
 from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
@@ -7,6 +8,7 @@ from billing_as_code.service.applying import abandon, apply, check, resume
 from billing_as_code.service.asking import Found, access, find, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
+from billing_as_code.service.contrasting import contrasted, since
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
@@ -17,6 +19,7 @@ from billing_as_code.service.reviewing import apply_approved, decidable, decide,
 from billing_as_code.service.session import Outcome, Session, open_session
 
 __all__ = [
+    "Contrast",
     "Examination",
     "Feed",
     "Found",
@@ -34,6 +37,7 @@ __all__ = [
     "apply_approved",
     "check",
     "checkout",
+    "contrasted",
     "decidable",
     "decide",
     "drift",
@@ -55,6 +59,7 @@ __all__ = [
     "resume",
     "save",
     "show",
+    "since",
     "take_over",
     "tampered",
     "usage",

@@ -1,0 +1,157 @@
+"""Two environments side by side: what the catalog declares of them, and what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from profiles import share
+from strategies import Catalog, catalogs, written
+
+from billing_as_code.catalog import load
+from billing_as_code.cli import main
+from billing_as_code.contrast import contrast
+from billing_as_code.kinds import KINDS
+
+Bac = Callable[..., Result]
+CATALOG = """\
+meters: {tokens: {event_type: prompt, aggregation: sum, value_property: $.tokens}}
+features: {ai: {name: AI, meter: tokens}}
+customers: {acme: {name: ACME, currency: USD, metadata: {crm_id: "1"}}, globex: {external: true}}
+entitlements: {acme: {ai: {type: metered, issue: {amount: 1000}, usage_period: {interval: month}}}}
+"""
+STAGING = """\
+features: {ai: {name: AI for tests}}
+customers: {acme: {metadata: {crm_id: "2"}}, tester: {name: Tester}}
+entitlements: {acme: {ai: {issue: {amount: 10}}}}
+"""
+
+
+@pytest.fixture
+def bac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bac:
+    """Runs `bac` in a project with two embedded environments and one that nobody can reach."""
+    monkeypatch.chdir(tmp_path)
+    for variable in ("CI", "BAC_ENV", "NO_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("billing_as_code.client.TRIES_TO_CONNECT", 1)
+    environments = "{production: {}, staging: {}, away: {url: 'http://127.0.0.1:9'}}"
+    Path("bac.yaml").write_text(
+        f"owner: acme\nenvironments: {environments}\nignore: ['customers.*.metadata.crm_*']\n"
+        "limits: {deletes: 100, changed_share: 100%}\n"
+    )
+    Path("catalog/environments/staging").mkdir(parents=True)
+    Path("catalog/all.yaml").write_text(CATALOG)
+    Path("catalog/environments/staging/tests.yaml").write_text(STAGING)
+
+    def run(*args: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, args)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_what_is_declared_differently_is_told_field_by_field(bac: Bac) -> None:
+    told = bac("diff", "--env", "staging", "--env", "production", "--declared").stdout
+
+    assert told == (
+        "As declared: staging → production\n"
+        "! - customers.tester\n"
+        "  ~ entitlements.acme.ai\n"
+        "      issue.amount  10 → 1,000\n"
+        "  ~ features.ai\n"
+        "      name  AI for tests → AI\n"
+        "0 only in production, 1 only in staging, 2 differ.\n"
+    )
+
+
+def test_the_other_way_round_a_lower_limit_is_breaking(bac: Bac) -> None:
+    found = json.loads(bac("diff", "-e", "production", "-e", "staging", "--declared", "--json").stdout)["declared"]
+
+    assert found["counts"] == {"only_after": 1, "only_before": 0, "differ": 2}
+    assert [(c["address"], c["only"], c["class"]) for c in found["changes"]] == [
+        ("customers.tester", "after", "safe"),
+        ("entitlements.acme.ai", None, "breaking"),
+    ]
+    assert [c["address"] for c in found["cosmetic"]] == ["features.ai"]
+
+
+def test_what_is_live_is_compared_beside_what_is_declared(bac: Bac) -> None:
+    Path("catalog/all.yaml").write_text(CATALOG.replace(", globex: {external: true}", ""))
+    bac("apply", "--env", "production", "--yes")
+
+    told = bac("diff", "--env", "staging", "--env", "production", "--exit-code", code=2).stdout
+
+    declared, live = told.split("\n\n")
+    assert "1 only in staging, 2 differ." in declared
+    assert live.startswith("As they are live: staging → production\n")
+    assert "4 only in production, 0 only in staging, 0 differ." in live
+
+
+def test_two_that_are_alike_differ_in_nothing_and_ids_count_for_nothing(bac: Bac) -> None:
+    Path("catalog/all.yaml").write_text(CATALOG.replace(", globex: {external: true}", ""))
+    Path("catalog/environments/staging/tests.yaml").unlink()
+    for name in ("staging", "production"):
+        bac("apply", "--env", name, "--yes")
+
+    told = bac("diff", "--env", "staging", "--env", "production", "--exit-code").stdout
+
+    assert told == (
+        "As declared: staging → production differ in nothing (4 resources).\n\n"
+        "As they are live: staging → production differ in nothing (4 resources).\n"
+    )
+
+
+def test_an_openmeter_that_cannot_be_reached_is_told_beside_what_is_declared(bac: Bac) -> None:
+    result = bac("diff", "--env", "staging", "--env", "away")
+
+    assert "0 only in away, 1 only in staging, 2 differ." in result.stdout
+    assert "As they are live: not known. away cannot be read: " in result.stdout
+    assert "127.0.0.1:9" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--env", "staging"], "--env is given 1 times, and two are compared: --env staging --env production"),
+        (["--env", "staging", "--env", "staging"], "staging is named twice"),
+        (["--env", "staging", "--env", "prodution"], "did you mean `production`?"),
+    ],
+)
+def test_two_environments_must_be_named(bac: Bac, args: list[str], said: str) -> None:
+    assert said in bac("diff", *args, code=1).stderr
+
+
+def test_as_markdown_text_from_the_catalog_stands_in_code(bac: Bac) -> None:
+    hostile = "![x](http://evil) @everyone <img src=x> `````` </details>"
+    Path("catalog/environments/staging/tests.yaml").write_text(f"customers: {{acme: {{name: '{hostile}'}}}}\n")
+
+    told = bac("diff", "--env", "staging", "--env", "production", "--declared", "--format", "markdown").stdout
+
+    fenced = told.split("```````diff\n")[1].split("\n```````")[0]
+    assert hostile in fenced
+    assert told.replace(fenced, "").count("evil") == 0
+
+
+@given(first=catalogs(), second=catalogs())
+@settings(max_examples=share(0.04))
+def test_one_side_has_alone_what_the_other_lacks_and_nothing_differs_from_itself(
+    first: Catalog, second: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    states = []
+    for catalog in (first, second):
+        folder = tmp_path_factory.mktemp("catalog")
+        (folder / "all.yaml").write_text(written(catalog))
+        states.append(load(folder, None, ()).desired)
+
+    there, back = contrast(*states, KINDS), contrast(*reversed(states), KINDS)
+
+    assert [contrast(s, s, KINDS).changes for s in states] == [{}, {}]
+    for action, other in (("create", "delete"), ("delete", "create")):
+        assert {a for a, c in there.changes.items() if c.action == action} == {
+            a for a, c in back.changes.items() if c.action == other
+        }
