@@ -115,6 +115,8 @@ class Kind(Table):
     create_class: Class = Class.SAFE
     replace_class: Class = Class.BREAKING
     """The least class of a replace; a kind whose replace loses nothing leaves it to the fields."""
+    whom: int | None = None
+    """Which part of the path names whom a change is for; None where it is for everybody."""
     needed_by_dependents: bool = True
     """OpenMeter refuses to delete one that others refer to."""
     labels_fixed: bool = False

@@ -235,6 +235,7 @@ CUSTOMERS = CustomerKind(
     name="customers",
     singular="customer",
     keys=("customer",),
+    whom=0,
     key_schemas=(f.FREE_KEY,),
     listings=(V1Listing("/api/v1/customers", (("orderBy", "id"),)),),
     own_file=True,

@@ -328,6 +328,7 @@ FEATURES = FeatureKind(
             canonical=_unit_cost,
             to_yaml=_amount_as_number,
             rank=COMMERCIAL,
+            currency="USD",
             doc="What one unit costs you: a manual amount, or the price of a language model's tokens.",
             example={"type": "manual", "amount": "0.000002"},
             also="unitCost",

@@ -69,6 +69,8 @@ class Field:
     """What a schema cannot say of one canonical value: (what is wrong, what would be right), or None."""
     opaque: bool = False
     """Canonical form is JSON text (see `canonical_json`)."""
+    currency: str = ""
+    """The currency of its amount, where that is money: an ISO 4217 code."""
     doc: str = ""
     example: Any = None
     also: str = ""

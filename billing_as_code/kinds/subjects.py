@@ -71,6 +71,7 @@ SUBJECTS = SubjectKind(
     name="subjects",
     singular="subject",
     keys=("subject",),
+    whom=0,
     key_schemas=({"type": "string", "minLength": 1},),
     listings=(Listing("/api/v1/subjects"),),
     doc="Who makes usage events; only those that need a display name or data of their own.",

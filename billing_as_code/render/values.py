@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from billing_as_code.kinds import KINDS
@@ -37,8 +38,12 @@ def field_value(kind: str, path: str, value: Value) -> str:
     if row is None or value is None:
         return shown(value)
     amount = row.schema is AMOUNT or path.rpartition(".")[2] == "amount"
-    if amount and isinstance(value, str) and _NUMBER.fullmatch(value):
-        return number(value)
+    if amount and isinstance(value, str | int) and _NUMBER.fullmatch(str(value)):
+        return number(value) + (f" {row.currency}" if row.currency else "")
+    if row.currency and isinstance(value, Mapping):
+        money = {k: field_value(kind, f"{path}.{k}", v) for k, v in value.items() if k == "amount"}
+        parts = (f"{text(str(k), inside=True)}: {money.get(k) or shown(v, inside=True)}" for k, v in value.items())
+        return "{" + _some(parts) + "}"
     if row.opaque and isinstance(value, str) and path == row.name:
         try:
             return shown(json.loads(value))
@@ -112,6 +117,27 @@ def change(kind: str, path: str, before: Value, after: Value) -> tuple[str, str]
         return sides[0], sides[1] + (f" ({', '.join(told)})" if told else " (in another order)")
     old, new = field_value(kind, path, before), field_value(kind, path, after)
     return _apart(old, new, before, after)
+
+
+def share(kind: str, path: str, before: Value, after: Value) -> str:
+    """How much a number goes up or down, `+50%`, `-12.5%`; "" where there are no two numbers to compare."""
+    sides = [_decimal(v) for v in (before, after)]
+    if None in sides or not sides[0] or sides[0] == sides[1] or field_of(kind, path) is None:
+        return ""
+    old, new = (s for s in sides if s is not None)
+    try:
+        moved = (new - old) / abs(old) * 100
+        rounded = moved.quantize(Decimal(1) if abs(moved) >= 10 else Decimal("0.1"))
+    except InvalidOperation:  # more digits than are worth telling
+        return ""
+    sign = "+" if rounded > 0 else ""
+    return f"{sign}{number(format(rounded, 'f').removesuffix('.0'))}%" if rounded else ""
+
+
+def _decimal(value: Value) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    return Decimal(value) if isinstance(value, int) or _NUMBER.fullmatch(value) else None
 
 
 class _Members:

@@ -41,7 +41,10 @@ def test_one_line_for_any_value(value: object, shown: str) -> None:
     [
         ("entitlements", "issue.amount", 1_000_000, "1,000,000"),
         ("entitlements", "issue.amount", "1234567.50", "1,234,567.50"),
-        ("features", "unit_cost.amount", "0.000002", "0.000002"),
+        ("features", "unit_cost.amount", "0.000002", "0.000002 USD"),
+        ("features", "unit_cost.amount", "1250", "1,250 USD"),
+        ("features", "unit_cost", {"type": "manual", "amount": "0.5"}, "{type: manual, amount: 0.5 USD}"),
+        ("features", "unit_cost", None, "not set"),
         ("grants", "amount", "9" * 5000, ",".join(["99", *["999"] * 1666])),
         ("entitlements", "config", '{"max":25}', "{max: 25}"),
         ("entitlements", "config.max", 25, "25"),

@@ -283,6 +283,7 @@ ENTITLEMENTS = EntitlementKind(
     name="entitlements",
     singular="entitlement",
     keys=("customer", "feature"),
+    whom=0,
     key_schemas=(f.FREE_KEY, f.KEY),
     key_refs=("customers", "features"),
     key_binds=(False, True),

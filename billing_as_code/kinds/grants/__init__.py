@@ -214,6 +214,7 @@ GRANTS = GrantKind(
     name="grants",
     singular="grant",
     keys=("customer", "feature", "grant"),
+    whom=0,
     key_schemas=(f.FREE_KEY, f.KEY, {"type": "string", "minLength": 1, "maxLength": 256}),
     key_refs=("customers", "features", ""),
     part_of="entitlements",
