@@ -100,14 +100,14 @@ class Plan:
         """A digest of what a reviewer decides on; it stays the same while ids and fingerprints move."""
         changes = [
             {
-                "address": str(c.address),
+                "address": written["address"],
                 "action": c.action,
-                "fields": [document.field_json(f) for f in c.fields],
+                "fields": written["fields"],
                 "made": list(c.after.spec) if c.action == "create" and c.after is not None else None,
             }
-            for c in self.changes
+            for c, written in zip(self.changes, self.json["changes"], strict=True)
         ]
-        changes.sort(key=lambda c: str(c["address"]))
+        changes.sort(key=lambda c: c["address"])
         return digest({"environment": self.target.environment, "owner": self.target.owner, "changes": changes})
 
     def dump(self) -> str:

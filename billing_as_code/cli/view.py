@@ -118,7 +118,7 @@ def _show(
     if show_requests:
         options.stdout().lines(requests.requests(made))
     elif output == "json":
-        print_json(machine.plan(made))
+        options.stdout().text(machine.text(machine.plan(made)))
     elif output == "markdown":
         options.stdout().text(markdown.plan(made))
     else:
@@ -173,7 +173,7 @@ def drift(ctx: click.Context, env: str | None, output: str) -> None:
     with service.open_session(config, environment) as session, options.reading(environment) as progress:
         made = service.drift(session, progress=progress)
     if output == "json":
-        print_json(machine.plan(made))
+        options.stdout().text(machine.text(machine.plan(made)))
     elif output == "markdown":
         options.stdout().text(markdown.plan(made, title="bac drift"))
     else:
