@@ -18,15 +18,20 @@ _MOST_ALIGNED = 36
 
 def lines(change: Change) -> Iterator[Line]:
     """The lines of a change. What is breaking has a `!` in the first column."""
-    marker = Span("! ", "breaking") if change.cls is Class.BREAKING else Span("  ")
-    symbol = Span(SYMBOLS[change.action], change.action)
-    yield line(marker, symbol, " ", Span(visible(str(change.address)), "address"), *_place(change))
+    yield head(change)
     if change.action == "create" and change.after is not None:
         yield from packed(made(change.after))
     else:
         yield from fields(change)
     for sentence in prose.sentences(change):
         yield from wrapped(sentence, "why")
+
+
+def head(change: Change) -> Line:
+    """What is done to what, and where the catalog says so."""
+    marker = Span("! ", "breaking") if change.cls is Class.BREAKING else Span("  ")
+    symbol = Span(SYMBOLS[change.action], change.action)
+    return line(marker, symbol, " ", Span(visible(str(change.address)), "address"), *_place(change))
 
 
 def _place(change: Change) -> Line:

@@ -1,105 +1,170 @@
-"""A plan as a comment on a pull request: the summary first, then as much of the changes as a comment takes.
+"""A plan as a comment on a pull request: what changes for whom, then as much of the changes as a comment takes.
 
-Whatever comes from the catalog stands in code, where it can make no link, mention or heading.
+Whatever comes from the catalog or from OpenMeter stands in code, where it can make no link, mention or heading.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from billing_as_code.model import Change, Class
+from billing_as_code.kinds import KINDS
+from billing_as_code.model import Class
 from billing_as_code.plan import Plan
-from billing_as_code.render import changes, text, values
-from billing_as_code.render.lines import plain, visible
+from billing_as_code.render import changes, sections, text, values, whom
+from billing_as_code.render.lines import plain
+from billing_as_code.render.markup import cell, code, fenced, size
+from billing_as_code.render.views import cut
 
 MOST_BYTES = 60_000
 """GitHub takes 65,536 characters; the rest is left for what a workflow puts around it."""
-_MARKS = {Class.BREAKING: "🔴", Class.COMMERCIAL: "🟡", Class.SAFE: "🟢"}
-_TICKS = re.compile("`+")
+_MOST_ROWS, _MOST_ROW_BYTES = 24, 12_000
+_MOST_FIELDS, _MOST_WHOM = 4, 8
+_LONGEST = 60
+_WARNING = 600
+_LEAST = 400
+"""Bytes kept for each class, so that its heading is there whatever the worse ones take."""
 
 
 def plan(plan: Plan, *, title: str = "bac plan", following: Sequence[str] = ()) -> Iterator[str]:
-    """The lines of the comment, headed by `title`. Never more than `MOST_BYTES`; what is left out is counted."""
-    target = plan.target
-    url = "embedded server" if target.url.startswith("embedded:") else code(target.url)
-    about = f"{code(target.environment)} · {url} · owner {code(target.owner)}"
+    """The lines of the comment, headed by `title`. Never more than `MOST_BYTES`; what is left out is counted.
+
+    `title` and `following` are Markdown of the caller's own.
+    """
     if not plan.changes:
         resources = values.counted(plan.existing, "resource")
-        yield from (f"### {title}: nothing to do", "", f"{about} is as the catalog says ({resources}).")
+        yield from (f"### {title}: nothing to do", "", f"{_about(plan)} is as the catalog says ({resources}).", "")
         yield from _aside(plan, MOST_BYTES // 4)
         return
-    yield from (f"### {title}: {text.counts(plan)}", "", about, "")
+    head = [f"### {title}: {text.counts(plan)}", "", _about(plan), ""]
     if plan.scope:
-        scope = ", ".join(code(s) for s in plan.scope[:20])
-        yield from (f"Only {scope}, and what it depends on. Nothing is pruned.", "")
-    yield from _table(plan)
-    left = MOST_BYTES - 8_000
-    for cls, some in text.by_class(plan.changes):
-        block = list(_section(cls, some, left))
-        left -= _size(block)
-        yield from block
-    yield from _aside(plan, 4_000)
-    yield from ("", f"Digest `{plan.digest[:12]}`, intent `{plan.intent[:12]}`.")
-    if following:
-        yield from ("", *following)
+        scope = ", ".join(code(cut(s, _LONGEST)) for s in plan.scope[:20])
+        more = f" and {values.number(len(plan.scope) - 20)} more" if len(plan.scope) > 20 else ""
+        head += [f"Only {scope}{more}, and what it depends on. Nothing is pruned.", ""]
+    table = [*_whom(plan), "", *_counts(plan), ""]
+    end = [*_aside(plan, 4_000), f"Digest `{plan.digest[:12]}`, intent `{plan.intent[:12]}`."]
+    end += ["", *following] if following else []
+    left = MOST_BYTES - size(head) - size(table) - size(end) - _WARNING
+    yield from head
+    warning, body = _body(plan, left)
+    yield from warning
+    yield from table
+    yield from body
+    yield from end
 
 
-def code(text: str) -> str:
-    """A text as inline code, whatever is in it."""
-    shown = visible(text)
-    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
-    ticks = "`" * (longest + 1)
-    blank = " " if longest else ""
-    return f"{ticks}{blank}{shown}{blank}{ticks}"
+def _about(plan: Plan) -> str:
+    target = plan.target
+    url = "embedded server" if target.url.startswith("embedded:") else code(cut(target.url, 200))
+    return f"{code(cut(target.environment, 200))} · {url} · owner {code(cut(target.owner, 200))}"
 
 
-def _table(plan: Plan) -> Iterator[str]:
+# -- what changes for whom -----------------------------------------------------------------------------------------
+
+
+def _whom(plan: Plan) -> Iterator[str]:
+    """What changes for whom, the worst first: a row for changes that are alike."""
+    rows = whom.rows(plan.changes)
+    yield from ("| | what | how | for whom |", "|---|---|---|---|")
+    left = _MOST_ROW_BYTES
+    shown = 0
+    for row in rows[:_MOST_ROWS]:
+        written = _row(row)
+        left -= len(written.encode())
+        if left < 0:
+            break
+        shown += 1
+        yield written
+    if shown < len(rows):
+        rest = rows[shown:]
+        breaking = sum(r.number for r in rest if r.cls is Class.BREAKING)
+        about = f", {values.number(breaking)} of them breaking" if breaking else ""
+        yield f"| | … | {values.counted(sum(r.number for r in rest), 'more change')}{about} | see below |"
+
+
+def _row(row: whom.Row) -> str:
+    what = whom.called(row.kind)
+    if row.what:
+        what += f" {cell(cut(row.what, _LONGEST))}"
+    elif row.number > 1:
+        what = f"{values.number(row.number)} {whom.called(row.kind, row.number)}"
+    how = whom.DONE[row.action] + (": " if row.moved else "") + "; ".join(map(_moved, row.moved[:_MOST_FIELDS]))
+    if len(row.moved) > _MOST_FIELDS:
+        how += f"; and {values.counted(len(row.moved) - _MOST_FIELDS, 'more field')}"
+    return f"| {sections.MARKS[row.cls]} {row.cls} | {what} | {how} | {_names(row)} |"
+
+
+def _moved(moved: whom.Moved) -> str:
+    share = f" ({moved.share})" if moved.share else ""
+    return f"{cell(cut(moved.path, _LONGEST))} {_side(moved.before)} → {_side(moved.after)}{share}"
+
+
+def _side(value: str) -> str:
+    return value if value == whom.VARIOUS else cell(cut(value, _LONGEST))
+
+
+def _names(row: whom.Row) -> str:
+    if not row.whom:
+        return "everybody"
+    names = ", ".join(cell(cut(name, _LONGEST)) for name in row.whom[:_MOST_WHOM])
+    number = len(row.whom)
+    if number == 1:
+        return names
+    more = f" and {values.number(number - _MOST_WHOM)} more" if number > _MOST_WHOM else ""
+    return f"{whom.crowd(row.kind, number)}: {names}{more}"
+
+
+def _counts(plan: Plan) -> Iterator[str]:
     """How many of what: nothing that is cut below is hidden here."""
     yield "| kind | " + " | ".join(changes.SYMBOLS) + " | breaking |"
     yield "|---" * (len(changes.SYMBOLS) + 2) + "|"
-    kinds = sorted({c.address.kind for c in plan.changes}, key=text.rank)
-    for kind in kinds:
-        some = [c for c in plan.changes if c.address.kind == kind]
-        numbers = [sum(c.action == action for c in some) for action in changes.SYMBOLS]
-        breaking = sum(c.cls is Class.BREAKING for c in some)
-        cells = [values.number(n) if n else "" for n in numbers]
-        yield f"| {kind} | " + " | ".join(cells) + f" | {f'**{values.number(breaking)}**' if breaking else ''} |"
-    yield ""
+    kinds: dict[str, dict[str, int]] = {}
+    for change in plan.changes:
+        known = change.address.kind in KINDS
+        numbers = kinds.setdefault(change.address.kind if known else sections.UNKNOWN, {})
+        for name in (change.action, str(change.cls)):
+            numbers[name] = numbers.get(name, 0) + 1
+    for kind, numbers in sorted(kinds.items(), key=lambda item: text.rank(item[0])):
+        cells = [values.number(numbers[a]) if a in numbers else "" for a in changes.SYMBOLS]
+        breaking = f"**{values.number(numbers['breaking'])}**" if "breaking" in numbers else ""
+        yield f"| {kind or 'unknown'} | " + " | ".join(cells) + f" | {breaking} |"
 
 
-def _section(cls: Class, some: Sequence[Change], left: int) -> Iterator[str]:
-    """A class's changes as a diff, which colours them, within `left` bytes."""
-    title = f"{_MARKS[cls]} {text.heading(cls, len(some))}"
-    opened = " open" if cls is not Class.SAFE else ""
-    yield from (f"<details{opened}><summary>{title}</summary>", "")
-    shown: list[str] = []
-    used, listed = 0, 0
-    for change, hidden in text.folded(some):
-        lines = [_coloured(row) for row in plain(changes.lines(change))]
-        if hidden:
-            lines.append(f"  … and {text.more(change, hidden)}")
-        used += _size(lines)
-        if used > left:
-            break
-        shown += lines
-        listed += 1 + hidden
-    yield from _fenced(shown)
-    if listed < len(some):
-        missing = values.number(len(some) - listed)
-        yield from ("", f"**{missing} more {cls} changes do not fit here**: see `bac plan` or its JSON.")
-    yield from ("</details>", "")
+# -- the changes ---------------------------------------------------------------------------------------------------
 
 
-def _coloured(row: str) -> str:
-    """A line whose first character is what a diff colours by: `!`, `+`, `-`; others keep their indent."""
-    return row[2:] if row.startswith(("  + ", "  - ")) else row
+def _body(plan: Plan, left: int) -> tuple[list[str], list[str]]:
+    """(what to say first of what does not fit, the changes by class and kind)."""
+    warning: list[str] = []
+    body: list[str] = []
+    classes = text.by_class(plan.changes)
+    for n, (cls, some) in enumerate(classes):
+        kept = _LEAST * (len(classes) - n - 1)
+        title = [f"#### {sections.MARKS[cls]} {text.heading(cls, len(some))}", ""]
+        told = sections.told(some, left - kept - size(title))
+        if cls is Class.BREAKING:
+            warning = list(_warning(len(some), told))
+        left -= size(title) + size(told.lines)
+        body += [*title, *told.lines]
+    return warning, body
 
 
-def _fenced(lines: Sequence[str]) -> Iterator[str]:
-    longest = max((len(run) for row in lines for run in _TICKS.findall(row)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield from (f"{fence}diff", *lines, fence)
+def _warning(number: int, told: sections.Told) -> Iterator[str]:
+    """What a reviewer must know before anything else: that not every breaking change is told here in full."""
+    if told.unnamed:
+        named = number - told.unnamed
+        yield (
+            f"> ⚠️ **{values.number(number)} changes are breaking, more than a comment can name**: "
+            f"{values.number(named)} are named below, **{values.number(told.unnamed)} are not**. "
+            "Read the whole plan (`bac plan`, or its JSON or HTML) before you approve it."
+        )
+        yield ""
+    elif told.bare:
+        yield (
+            f"> ⚠️ All {values.number(number)} breaking changes are named below, "
+            f"**{values.number(told.bare)} of them without what changes in them**, for want of room: "
+            "`bac plan`, its JSON and its HTML tell all."
+        )
+        yield ""
 
 
 def _aside(plan: Plan, left: int) -> Iterator[str]:
@@ -116,10 +181,6 @@ def _aside(plan: Plan, left: int) -> Iterator[str]:
     about = [
         f"{values.number(len(some))} {word}" for some, word in ((plan.held, "held"), (plan.skipped, "not made")) if some
     ]
-    yield from ("", f"<details><summary>⚪ {', '.join(about)}</summary>", "")
-    yield from _fenced(shown)
-    yield "</details>"
-
-
-def _size(lines: Iterable[str]) -> int:
-    return sum(len(row.encode()) + 1 for row in lines)
+    yield from (f"<details><summary>⚪ {', '.join(about)}</summary>", "")
+    yield from fenced(shown)
+    yield from ("", "</details>", "")
