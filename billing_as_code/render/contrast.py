@@ -13,7 +13,7 @@ from billing_as_code.contrast import Contrast
 from billing_as_code.model import Change, Class, Json
 from billing_as_code.render import changes, text, values
 from billing_as_code.render.lines import Line, Span, line, plain, visible
-from billing_as_code.render.markdown import code
+from billing_as_code.render.markup import code
 
 MOST_BYTES = 50_000
 """What the Markdown of one takes; a comment on GitHub takes 65,536 characters in all."""
