@@ -217,9 +217,18 @@ def _refused(name: str, response: httpx.Response) -> ApiError:
         detail = "not authorised. Is the environment's token set and valid?"
     else:
         # OpenMeter prints whole schemas into some details; the first line says what is wrong
-        detail = str(body.get("detail") or body.get("title") or response.reason_phrase).split("\n", 1)[0]
+        detail = str(body.get("detail") or _first_issue(body) or response.reason_phrase).split("\n", 1)[0]
     wait = _retry_after(response.headers)
     return ApiError(name, status, detail, ambiguous=status >= 500, retry_after=wait, body=body)
+
+
+def _first_issue(body: Mapping[str, Any]) -> str:
+    """What an answer without a detail says: its title, with the first of the issues that it lists."""
+    title = str(body.get("title") or "")
+    try:
+        return f"{title}: {body['extensions']['validationErrors'][0]['message']}"
+    except (KeyError, IndexError, TypeError):
+        return title
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from billing_as_code.model import Address, Change, Class, FieldChange, Resource,
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How to compare: whose labels are ours (those of `owner`, and of who it was `formerly`), what other hands write,
-    which kinds git alone may fill, and what a person asked to be replaced all the same."""
+    which kinds git alone may fill, what a person asked to be replaced all the same, and what a proposal asks to be
+    deleted (`removed`) though nobody declares it."""
 
     owner: str
     ignore: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class Rules:
     replace: frozenset[Address] = frozenset()
     prune: bool = True
     formerly: frozenset[str] = frozenset()
+    removed: frozenset[Address] = frozenset()
 
     def ours(self, owner: str | None) -> bool:
         """Whether a label says that a resource is ours."""
@@ -108,13 +110,26 @@ class _Comparer:
     def undeclared(self, have: Resource, found: Comparison) -> None:
         kind = self.kinds[have.address.kind]
         ours = self.rules.ours(have.owner) or (kind.name in self.rules.exclusive and have.owner is None)
-        if not ours or have.managed or kind.never_pruned or not kind.counts(have) or kind.over(have, self.context.now):
+        asked = have.address in self.rules.removed
+        if asked and not ours and have.owner is not None:
+            text = f"belongs to {have.owner}, whose catalog deletes it, and no other. Ask them to take it out"
+            found.errors.append((str(have.address), text))
+            return
+        if (
+            not (ours or asked)
+            or have.managed
+            or kind.never_pruned
+            or not kind.counts(have)
+            or kind.over(have, self.context.now)
+        ):
             return
         if have.protect:
             first = "Declare it with protect: false first"
             first += f", and apply that with --replace {have.address}" if kind.labels_fixed else ""
             found.protected.append((str(have.address), f"is protected, and left the catalog. {first}"))
-        reasons: tuple[str, ...] = ("left_catalog",) if have.owner is not None else ("exclusive",)
+        reasons: tuple[str, ...] = ("exclusive",)
+        if have.owner is not None or not ours:
+            reasons = ("left_catalog",) if ours else ("asked_gone",)
         reasons += tuple(f"rebound:{target}" for target in self._rebound(have, self.context.live))
         found.changes[have.address] = Change(have.address, "delete", reasons=reasons, cls=Class.BREAKING, before=have)
 
@@ -127,7 +142,7 @@ class _Comparer:
                 found.skipped.append((want.address, code))
             else:
                 found.changes[want.address] = Change(want.address, "create", cls=kind.create_class, after=want)
-        elif have.owner is not None and not self.rules.ours(have.owner):
+        elif have.owner is not None and not self.rules.ours(have.owner) and kind.in_catalog:
             owner = have.owner
             way = f"formerly: [{owner}]" if kind.labels_fixed else f"bac owner --from {shlex.quote(owner)}"
             text = f"belongs to {owner}. Declare it {{external: true}}, or give it up there; or take it over: {way}"

@@ -95,7 +95,7 @@ def execute(
                     yield Event(node.change.address, "started", node.phase, len(tally.done), total)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     node = running.pop(future)
-                    yield from _settle(node, future, queue, tally, total)
+                    yield from _settle(node, future, queue, tally, total, kinds)
                 if slowed.is_set():
                     slowed.clear()
                     lanes.halve()
@@ -166,7 +166,9 @@ class _Queue:
                 yield user
 
 
-def _settle(node: Node, future: Future[None], queue: _Queue, tally: Tally, total: int) -> Iterator[Event]:
+def _settle(
+    node: Node, future: Future[None], queue: _Queue, tally: Tally, total: int, kinds: Mapping[str, Kind]
+) -> Iterator[Event]:
     address = node.change.address
     error = future.exception()
     if error is None:
@@ -179,7 +181,7 @@ def _settle(node: Node, future: Future[None], queue: _Queue, tally: Tally, total
         raise error
     if isinstance(error, Stale):
         tally.stale.append(address)
-    tally.failed[address] = _words(error)
+    tally.failed[address] = _words(error, kinds[address.kind])
     yield Event(address, "failed", tally.failed[address], len(tally.done), total)
     yield from _block(node, queue, tally, total)
 
@@ -194,7 +196,8 @@ def _block(node: Node, queue: _Queue, tally: Tally, total: int) -> Iterator[Even
             yield Event(address, "blocked", f"needs {node.change.address}", len(tally.done), total)
 
 
-def _words(error: BacError) -> str:
-    if isinstance(error, ApiError) and error.status == 403:
-        return f"{error}. OpenMeter forbids it"
-    return str(error)
+def _words(error: BacError, kind: Kind) -> str:
+    if not isinstance(error, ApiError):
+        return str(error)
+    helps = kind.helps(error.detail) or ("OpenMeter forbids it" if error.status == 403 else "")
+    return f"{error}. {helps}" if helps else str(error)

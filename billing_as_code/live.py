@@ -71,6 +71,21 @@ def unshown(client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8) -> 
     return {item["id"]: metadata for item in items if isinstance(metadata := item.get("metadata"), dict)}
 
 
+def bearing(client: OpenMeter, kinds: Mapping[str, Kind], wanted: Iterable[Resource], live: State) -> State:
+    """What bears on wanted resources of kinds that no catalog has a section of; `live` is all else. Raises ApiError."""
+    names = {resource.id: address.path for address, resource in live.items() if resource.id is not None}
+    state: State = {}
+    for resource in wanted:
+        for name, listings in kinds[resource.address.kind].bearing(resource, live).items():
+            kind = replace(kinds[name], listings=listings)
+            with _Lists(client, 1, lambda done, known: None) as lists:
+                lists.ask(kind)
+                for item in lists.items(kind):
+                    if found := _understood(kind, item, names, NOTHING):
+                        _add(state, kind, found, item)
+    return state
+
+
 def assemble(
     kinds: Mapping[str, Kind],
     items: Mapping[str, Iterable[Item]],

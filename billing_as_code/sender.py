@@ -261,12 +261,13 @@ def _deleted(item: Json) -> bool:
 
 
 def _dig(item: Json, path: str) -> Json:
-    """The value at a dotted path. A label's own name may have dots in it, so `metadata.` is cut off but once."""
+    """The value at a dotted path. A label's own name may have dots in it, so `metadata.` is cut off but once, and so is
+    v3's `labels.`."""
     if not path:
         return item
     head, _, rest = path.partition(".")
-    if head == "metadata" and rest:
-        return ((item or {}).get("metadata") or {}).get(rest) if isinstance(item, Mapping) else None
+    if head in ("metadata", "labels") and rest:
+        return ((item or {}).get(head) or {}).get(rest) if isinstance(item, Mapping) else None
     value = item.get(head) if isinstance(item, Mapping) else None
     return _dig(value, rest) if rest else value
 

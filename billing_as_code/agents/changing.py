@@ -15,11 +15,9 @@ from pydantic import Field
 
 from billing_as_code import service
 from billing_as_code.agents import shapes
+from billing_as_code.agents.carrying import Carrying, Edit, edit
 from billing_as_code.agents.failures import Failure
-from billing_as_code.agents.planning import answered, applied, following, outcome, propose
 from billing_as_code.agents.shapes import Amount, CustomerKey, Labels, Onto, Slug, Why
-from billing_as_code.agents.tools import SCOPES, Desk, refuse_without
-from billing_as_code.errors import Refused, UsageError
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import BadValue
 from billing_as_code.kinds.customers import CUSTOMERS
@@ -28,17 +26,10 @@ from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.meters import METERS
 from billing_as_code.kinds.subjects import SUBJECTS
 from billing_as_code.model import Address, Json, Resource
-from billing_as_code.service import Proposal, Session
-from billing_as_code.standing import Standing
-
-Edit = dict[str, Json]
 
 
-class Changing:
-    """Proposals of one thing each."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+class Changing(Carrying):
+    """What changes what a catalog declares."""
 
     def create_customer(
         self,
@@ -168,8 +159,8 @@ class Changing:
             address = Address(SUBJECTS.name, (subject.key,))
             there = known.get(address)
             kept = _said(there.want) if there is not None and there.want is not None else {}
-            edits.append(_edit(address, kept | subject.model_dump(exclude={"key"}, exclude_none=True)))
-        return self._carry("upsert_subjects", session, edits, onto, why)
+            edits.append(edit(address, kept | subject.model_dump(exclude={"key"}, exclude_none=True)))
+        return self.carry("upsert_subjects", session, edits, onto, why)
 
     def delete_subject(
         self,
@@ -179,109 +170,41 @@ class Changing:
         onto: Onto = None,
         why: Why = "",
     ) -> shapes.Applied:
-        """Take a subject out of the catalog and delete it in OpenMeter. By default this is a proposal, which a person
-        must approve; the same call after that does it.
+        """Delete a subject in OpenMeter, and take it out of the catalog where that declares it. By default this is a
+        proposal, which a person must approve; the same call after that does it.
 
-        OpenMeter keeps its usage events, which go on counting, and a customer that names it keeps the key among its
-        subjects; end that by an edit of the customer.
+        The review says where nobody owns it. OpenMeter keeps its usage events, which go on counting, and a customer
+        that names it keeps the key among its subjects; end that by an edit of the customer.
         """
         session, address = self._desk.session(), Address(SUBJECTS.name, (key,))
-        there = self._standing(session, address)
-        if there is None:
-            if onto is None:
-                return self._nothing(session, "There is no such subject, in the catalog or in OpenMeter.")
-        elif there.want is None:
+        there = self.standing(session, address)
+        if there is None and onto is None:
+            return self.nothing(session, "There is no such subject, in the catalog or in OpenMeter.")
+        if there is not None and there.ownership in ("foreign", "external"):
+            whose = f"is another catalog's ({there.have.owner})" if there.have and there.have.owner else "is external"
             raise Failure(
                 "not_managed",
-                "The catalog does not declare this subject, and only what it declares is deleted.",
-                "Declare it first with upsert_subjects, or tell the user to delete it in OpenMeter.",
+                f"The subject {whose}: it is another hand's to delete.",
+                "Tell the user, who can ask whoever manages it.",
             )
-        return self._carry("delete_subject", session, [_edit(address, None)], onto, why)
+        return self.carry("delete_subject", session, [edit(address, None)], onto, why)
 
-    # -- common to all -------------------------------------------------------------------------------------------------
+    # -- common to those that create -----------------------------------------------------------------------------------
 
     def _create(
         self, tool: str, address: Address, spec: dict[str, Json], needs: Iterable[Address], onto: str | None, why: str
     ) -> shapes.Applied:
         session = self._desk.session()
-        there = self._standing(session, address)
+        there = self.standing(session, address)
         if there is not None and there.want is not None and not _says(there.want, spec):
             raise Failure(
                 "already_exists",
                 f"{address} is in the catalog already, and says something else.",
                 "get_resource shows it. To change it, plan_changes with an edit that holds the whole resource.",
             )
-        pending = {edit.address for edit in service.proposal(session, onto).plan.edits} if onto is not None else set()
-        edits = [e for need in needs if str(need) not in pending for e in self._needed(session, need)]
-        return self._carry(tool, session, [*edits, _edit(address, spec)], onto, why)
-
-    def _needed(self, session: Session, address: Address) -> list[Edit]:
-        """The edits without which a reference leads nowhere. Raises Failure where there is no such thing."""
-        there = self._standing(session, address)
-        if there is not None:
-            return [] if there.want is not None else [_edit(address, {"external": True})]
-        for proposal in service.proposals(session):
-            if proposal.state == "open" and any(edit.address == str(address) for edit in proposal.plan.edits):
-                raise Failure(
-                    "reference_pending",
-                    f"{address} is only proposed yet.",
-                    f"Call again with onto {proposal.digest}: then both are one review.",
-                    digest=proposal.digest,
-                )
-        raise Failure(
-            "not_found",
-            f"There is no {address}, in the catalog or in OpenMeter.",
-            f"list_resources with section {address.kind} shows what there is. To make it, plan_changes with an edit.",
-        )
-
-    def _standing(self, session: Session, address: Address) -> Standing | None:
-        found = service.listing(session, str(address))
-        return next((standing for standing in found if standing.address == address), None)
-
-    def _carry(self, tool: str, session: Session, edits: list[Edit], onto: str | None, why: str) -> shapes.Applied:
-        """Propose edits; carry them out where a person approved just that, or the policy lets it be done at once."""
-        proposal = propose(self._desk, session, edits, onto=onto, why=why, alone=True)
-        if not proposal.plan.changes:
-            return self._nothing(session, "It is so already.", proposal.digest)
-        if proposal.state == "approved":
-            refuse_without(SCOPES["allow"])
-            return applied(self._desk, session, proposal.digest)
-        if self._desk.policy.rule(tool) == "allow" and proposal.state == "open":
-            return self._at_once(session, proposal)
-        raise self._required(session, proposal)
-
-    def _at_once(self, session: Session, proposal: Proposal) -> shapes.Applied:
-        try:
-            service.check(session, proposal.plan)
-        except (Refused, UsageError) as refused:
-            raise self._required(session, proposal, f" {refused}") from refused
-        for _ in service.apply(session, proposal.plan):
-            pass
-        return outcome(self._desk, session, proposal.digest)
-
-    def _required(self, session: Session, proposal: Proposal, reason: str = "") -> Failure:
-        told = answered(session, proposal, self._desk, limit=10).model_dump(mode="json")
-        return Failure(
-            "approval_required",
-            f"Nothing was changed. It is a proposal now, which a person must approve.{reason}",
-            f"{following(proposal)} Or make the same call again, once it is approved.",
-            **{name: told.get(name) for name in ("digest", "environment", "severity", "counts", "changes")},
-            **{name: told.get(name) for name in ("proposal", "patch")},
-        )
-
-    def _nothing(self, session: Session, why: str, digest: str = "") -> shapes.Applied:
-        return shapes.Applied(
-            status="nothing_to_do",
-            digest=digest,
-            done=[],
-            total_done=0,
-            environment=self._desk.environment,
-            notes=[why],
-        )
-
-
-def _edit(address: Address, spec: dict[str, Json] | None) -> Edit:
-    return {"address": str(address), "spec": spec}
+        pending = self.pending(session, onto)
+        edits = [e for need in needs if str(need) not in pending for e in self.needed(session, need)]
+        return self.carry(tool, session, [*edits, edit(address, spec)], onto, why)
 
 
 def _given(**fields: Json) -> dict[str, Json]:

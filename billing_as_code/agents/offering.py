@@ -35,7 +35,8 @@ Onboard a customer in one review. Its key is {key}, its name {name}. What it get
 1. get_customer: is it there already?
 2. create_customer, with its subjects if I named any. It answers a proposal's digest.
 3. create_entitlement for each feature, with that digest as `onto`; each answers a new digest for the next.
-4. Tell me what the last proposal holds, and its digest.
+4. create_subscription, if I named a pricing plan, with the last digest as `onto`.
+5. Tell me what the last proposal holds, and its digest.
 
 Do not apply anything. I review it with `bac approve`, and then ask you to."""
 

@@ -127,7 +127,14 @@ def applied(desk: Desk, session: Session, digest: str) -> shapes.Applied:
     except UsageError as error:
         # it is not the call that is wrong: there are no approvers, or a file cannot be written
         raise Failure("not_possible", str(error), "Tell the user what the message says. No call can help.") from error
-    return outcome(desk, session, digest)
+    done = outcome(desk, session, digest)
+    return done.model_copy(update={"notes": done.notes + _unwritten(session, service.proposal(session, digest).plan)})
+
+
+def _unwritten(session: Session, plan: Plan) -> list[str]:
+    """What a plan does that no file of the catalog says, in sentences."""
+    found = ", ".join(lines(service.unwritten(plan, session.kinds), 5))
+    return [f"The catalog's files do not say this, before or after: it is in OpenMeter alone ({found})."] * bool(found)
 
 
 def outcome(desk: Desk, session: Session, digest: str) -> shapes.Applied:
@@ -165,7 +172,7 @@ def answered(session: Session, proposal: Proposal, desk: Desk, cursor: int = 0, 
     update: dict[str, Any] = {
         "proposal": shapes.Proposed(**_proposed(proposal, clean)) if kept else None,
         "patch": patch,
-        "notes": made.notes + notes + clean.notes(),
+        "notes": made.notes + notes + _unwritten(session, proposal.plan) + clean.notes(),
         "next": following(proposal) if kept else made.next,
     }
     return made.model_copy(update=update)

@@ -19,6 +19,7 @@ from billing_as_code.agents.looking import Looking
 from billing_as_code.agents.offering import offer
 from billing_as_code.agents.paying import Paying
 from billing_as_code.agents.planning import Planning
+from billing_as_code.agents.subscribing import Subscribing
 from billing_as_code.agents.text import message, seen
 from billing_as_code.agents.tools import Answer, CheckedTool, Desk, checked
 from billing_as_code.config import TOOLS
@@ -99,6 +100,8 @@ def _tools(desk: Desk) -> Iterator[CheckedTool]:
     yield checked(planning.apply_changes, desk, title="Apply an approved proposal", annotations=hints)
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
     yield checked(Paying(desk).create_stripe_checkout, desk, title="Open a Stripe checkout", annotations=hints)
+    hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+    yield checked(Subscribing(desk).create_subscription, desk, title="Create a subscription", annotations=hints)
     yield from _changing(Changing(desk), desk)
 
 

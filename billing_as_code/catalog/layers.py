@@ -10,6 +10,7 @@ from billing_as_code.catalog.merging import Shape, merge, shape_of, shape_of_one
 from billing_as_code.catalog.problems import Problems
 from billing_as_code.catalog.spelling import Spelling
 from billing_as_code.catalog.templates import SECTION, Templates
+from billing_as_code.kinds import ASKED
 from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Address, Place
 from billing_as_code.reader import Block, describe
@@ -49,9 +50,7 @@ class Layer:
             if value is None and (name in self._kinds or name == SECTION):
                 continue
             if name != SECTION and name not in self._kinds:
-                known = ", ".join(sorted([*self._kinds, SECTION]))
-                remedy = self._spelling.remedy(name) or f"sections are {known}"
-                self._problems.add(place, "", f"unknown section `{name}`", remedy)
+                self._problems.add(place, "", *self._unknown(name))
             elif not isinstance(value, Block):
                 key = "name" if name == SECTION else self._kinds[name].keys[0]
                 self._problems.add(
@@ -64,6 +63,12 @@ class Layer:
                 self._add_templates(value)
             else:
                 self._sections.append(Section(self._kinds[name], value, uses))
+
+    def _unknown(self, name: str) -> tuple[str, str]:
+        if name in ASKED:
+            return f"a catalog has no section `{name}`", ASKED[name].instead
+        known = ", ".join(sorted([*self._kinds, SECTION]))
+        return f"unknown section `{name}`", self._spelling.remedy(name) or f"sections are {known}"
 
     @property
     def uses_templates(self) -> bool:

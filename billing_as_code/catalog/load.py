@@ -58,8 +58,8 @@ def load(
     """The catalog below `root` as one environment sees it, None being one without a folder of its own.
 
     `unsaved` are texts of files that count instead of what stands there, or that are not there yet. `edits` are laid
-    over everything: a resource as it would be written, whole, or None to take one out. CatalogError with all problems,
-    ordered by place, where there are any.
+    over everything: a resource as it would be written, whole, or None to take one out; they may be of kinds that no
+    file has a section of. CatalogError with all problems, ordered by place, where there are any.
     """
     return _load(root, [environment], known_environments, kinds, unsaved, edits)[0]
 
@@ -119,6 +119,7 @@ class _Loading:
         edits: Edits = NO_EDITS,
     ) -> None:
         self._kinds = kinds
+        self._sections = {name: kind for name, kind in kinds.items() if kind.in_catalog}
         self._problems = problems
         self._judged: dict[Address, tuple[Any, Spec | None]] = {}
         self._bytes = 0
@@ -151,7 +152,7 @@ class _Loading:
         entries = self._base.resources(templates)
         if over_files:
             upper = over.resources(templates, is_overlay=True)
-            entries = overlay(entries, upper, self._kinds, self._problems)
+            entries = overlay(entries, upper, self._sections, self._problems)
         return entries, over_files
 
     def environment(self, name: str | None) -> Catalog:
@@ -165,7 +166,7 @@ class _Loading:
         return Catalog(desired, (*self._base_files, *over_files), entries)
 
     def _layer(self, paths: Iterable[Path]) -> tuple[Layer, list[str]]:
-        layer, labels = Layer(self._kinds, self._problems), []
+        layer, labels = Layer(self._sections, self._problems), []
         for path in paths:
             label = files.label(path)
             labels.append(label)
@@ -248,9 +249,11 @@ class _Loading:
         """References, and what kinds say themselves."""
         references = References(entries.keys(), self._kinds)
         for address, entry in entries.items():
+            kind = self._kinds[address.kind]
+            if not kind.in_catalog:
+                continue  # what it refers to is live, and may be in no catalog
             if not references.holds(address):
                 self._tell(address, entry, references.of_address(address))
-            kind = self._kinds[address.kind]
             if kind.references and isinstance(entry.raw, Block):
                 self._tell(address, entry, references.of_fields(kind, entry.raw))
         by_kind: dict[str, dict[Address, Resource]] = {name: {} for name in self._kinds}

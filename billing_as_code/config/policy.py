@@ -24,6 +24,7 @@ TOOLS: Mapping[str, Sort] = {
     "create_entitlement": "change",
     "create_feature": "change",
     "create_stripe_checkout": "act",
+    "create_subscription": "change",
     "delete_subject": "change",
     "explain_kind": "read",
     "get_customer": "read",

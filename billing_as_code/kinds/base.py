@@ -131,6 +131,11 @@ class Kind(Table):
     """The API, besides the one that is written to, whose names people may know: v1 or v3."""
     extra_schema: tuple[tuple[str, Any], ...] = ()
     never_pruned: bool = False
+    instead: str = ""
+    """What to do instead of declaring one, where no catalog has a section of it: of such a kind only what a proposal
+    asks for is read (`bearing`)."""
+    deleted_unowned: bool = False
+    """One that no catalog declares may be deleted where a proposal asks for just that."""
     configured_under: str = ""
     """The section of OpenMeter's own configuration that makes such resources at its start, and insists on them."""
     unshown: tuple[Listing, ...] = ()
@@ -144,6 +149,11 @@ class Kind(Table):
     def api(self) -> str:
         """The API that it is written to: v1, v2 or v3."""
         return self.listings[0].path.split("/")[2]
+
+    @property
+    def in_catalog(self) -> bool:
+        """Whether a catalog has a section of it."""
+        return not self.instead
 
     # -- live --------------------------------------------------------------------------------------
 
@@ -209,6 +219,11 @@ class Kind(Table):
         facts = self.facts(item, names)
         return Resource(address, spec, item.get("id"), owner, protect, False, None, labels, facts)
 
+    def bearing(self, wanted: Resource, live: State) -> Mapping[str, tuple[Listing, ...]]:
+        """Of a kind that no catalog has a section of: the lists, by kind, that show what bears on a wanted resource,
+        itself among them. `live` is what the catalog's kinds are."""
+        return {}
+
     # -- hooks: what a kind may say that the table cannot ------------------------------------------
 
     def check(self, resource: Resource, desired: State) -> Iterable[tuple[str, str, str]]:
@@ -267,6 +282,10 @@ class Kind(Table):
 
     def harmed(self, change: Change) -> str:
         """What is lost where `undo` cannot be done, for people."""
+        return ""
+
+    def helps(self, refusal: str) -> str:
+        """What helps where OpenMeter refused a step with this text, as a sentence; "" where that says it itself."""
         return ""
 
     def mend(self, live: Resource, context: Context) -> Change | None:

@@ -5,7 +5,7 @@ subjects that customers name by itself. An upsert keeps what it is not given, so
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,19 @@ def _no_null(text: Value) -> tuple[str, str] | None:
     return (f"`{empty[0]}` is null, which OpenMeter does not take here", "leave it out") if empty else None
 
 
+def _kept(change: Change, context: Context) -> Iterator[tuple[str, str]]:
+    """What OpenMeter keeps of one that nobody declares: its events, and its key in the customer that names it."""
+    if "asked_gone" not in change.reasons:
+        return
+    from billing_as_code.kinds.customers import CUSTOMERS
+
+    yield "events_stay", ""
+    key = change.address.path[0]
+    for address, resource in context.live.items():
+        if address.kind == CUSTOMERS.name and key in CUSTOMERS.get(resource.spec, "subjects"):
+            yield "named_by", str(address)
+
+
 class SubjectKind(Kind):
     """Made and changed by one upsert, by key."""
 
@@ -46,7 +59,8 @@ class SubjectKind(Kind):
         if change.action == "delete":
             assert change.before is not None
             own = (*PATH, change.before.id or "")
-            return replace(change, reads=(Read("now", own),), steps=(Step("DELETE", own, gone=True),))
+            notes = (*change.notes, *_kept(change, context))
+            return replace(change, reads=(Read("now", own),), steps=(Step("DELETE", own, gone=True),), notes=notes)
         assert change.after is not None
         return replace(
             change,
@@ -74,6 +88,7 @@ SUBJECTS = SubjectKind(
     whom=0,
     key_schemas=({"type": "string", "minLength": 1},),
     listings=(Listing("/api/v1/subjects"),),
+    deleted_unowned=True,
     doc="Who makes usage events; only those that need a display name or data of their own.",
     fields=(
         Field("display_name", f.TEXT, "displayName", rank=SAFE, example="ACME staging"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Class, FieldChange, Resource, Value
 from billing_as_code.render import prose, values
 from billing_as_code.render.lines import Line, Span, line, padded, visible, width
@@ -84,7 +84,7 @@ def telling(resource: Resource) -> Iterator[str]:
 
 
 def _telling(resource: Resource) -> Iterator[tuple[str, Value]]:
-    kind = KINDS.get(resource.address.kind)
+    kind = EVERY.get(resource.address.kind)
     if kind is None or resource.external:
         return
     so_far: dict[str, Value] = {}

@@ -13,6 +13,7 @@ _REASONS = {
     "follows": "{} is replaced, and it is bound to that one's id",
     "left_catalog": "it left the catalog",
     "exclusive": "it is not in the catalog, which bac.yaml makes the only source of its kind",
+    "asked_gone": "nobody owns it and no catalog declares it: it is deleted since the proposal asks for just that",
     "adopted": "it exists and nobody owns it: our label is written on it",
     "taken_over": "it is taken over from {}, by writing our label on it, so that a catalog of theirs cannot change it",
     "unowned": "nobody owned it until now",
@@ -27,6 +28,11 @@ _NOTES = {
     "overage_dropped": "overage of this period that the next one would have paid for is dropped",
     "issued_again": "the issued amount, voided by hand in this period, is issued again",
     "limits_off": "while its meter is replaced access stays open and no limit holds, for some seconds",
+    "events_stay": "OpenMeter keeps its usage events, and they go on counting",
+    "named_by": "{} keeps naming it: events count there, and OpenMeter makes it again when that customer is written",
+    "starts_at_once": "it starts as soon as it is applied",
+    "bills": "it bills in {}",
+    "rate_card": "its rate card {}",
     "access_gap": "while its meter is replaced there is no access, for some seconds (--gap)",
 }
 _DESTROYS = {

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from billing_as_code.gate.audit import Trail
 from billing_as_code.gate.proposals import Proposal
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Json, Value, canonical_json
 from billing_as_code.plan import Plan
 from billing_as_code.render import pull, text, values, views
@@ -97,7 +97,7 @@ def _in_full(plan: Plan) -> Iterator[Line]:
 
 def _values(change: Change) -> Iterator[tuple[str, Value, Value]]:
     """The fields that a change sets, with their values before and after."""
-    kind = KINDS.get(change.address.kind)
+    kind = EVERY.get(change.address.kind)
     if change.action == "create" and change.after is not None and kind is not None:
         for field, value in zip(kind.fields, change.after.spec, strict=False):
             yield field.name, None, value

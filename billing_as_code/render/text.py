@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Class
 from billing_as_code.plan import Plan, Target
 from billing_as_code.render import changes, prose, values
@@ -13,7 +13,7 @@ from billing_as_code.render.lines import EMPTY, Line, Span, line, visible
 MOST_ALIKE = 200
 """So many changes of one kind, action and class are listed; of more, only the first few. Breaking ones always are."""
 _SHOWN_OF_MANY = 20
-_RANK = {name: n for n, name in enumerate(KINDS)}
+_RANK = {name: n for n, name in enumerate(EVERY)}
 
 
 def rank(kind: str) -> tuple[int, str]:

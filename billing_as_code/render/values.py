@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.kinds.base import Field
 from billing_as_code.kinds.fragments import AMOUNT
 from billing_as_code.model import Ref, Value
@@ -23,13 +23,13 @@ _PLAIN_WORDS = frozenset(("true", "false", "null", "none", "~", ""))
 
 def field_of(kind: str, path: str) -> Field | None:
     """The row of a kind's table that a changed path belongs to: itself, or the one whose map it is in."""
-    if kind not in KINDS:
+    if kind not in EVERY:
         return None
-    rows = KINDS[kind].index
+    rows = EVERY[kind].index
     name = path
     while name not in rows and "." in name:
         name = name.rpartition(".")[0]
-    return KINDS[kind].fields[rows[name]] if name in rows else None
+    return EVERY[kind].fields[rows[name]] if name in rows else None
 
 
 def field_value(kind: str, path: str, value: Value) -> str:

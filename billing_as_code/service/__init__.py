@@ -5,10 +5,11 @@ from billing_as_code.gate.proposals import Proposal
 from billing_as_code.ingest.events import Refusal, Tally
 from billing_as_code.service.about import about
 from billing_as_code.service.applying import abandon, apply, check, resume
-from billing_as_code.service.asking import Found, access, find, usage
+from billing_as_code.service.asking import Found, access, find, published, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.contrasting import contrasted, since
+from billing_as_code.service.declaring import unwritten
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
@@ -54,6 +55,7 @@ __all__ = [
     "proposals",
     "propose",
     "propose_plan",
+    "published",
     "pull",
     "read_audit",
     "resume",
@@ -62,6 +64,7 @@ __all__ = [
     "since",
     "take_over",
     "tampered",
+    "unwritten",
     "usage",
     "validate",
 ]

@@ -66,7 +66,7 @@ def apply(
         use = Use(session, plan, by_approval=by_approval)
         use.rehearse()
         live = _read(session, plan, progress)
-        if differences := plans.stale(plan, live, session.kinds):
+        if differences := plans.stale(plan, live, session.every):
             raise StalePlan(differences)
         journal = session.runs.begin(plan.dump(), plan.digest, session.target.url)
         try:
@@ -103,7 +103,7 @@ def _resumable(session: Session, plan: Plan, journal: Journal, progress: Progres
     closing, after = _closing(session, live), {str(c.address): c for c in plan.changes}
     differences = [
         (address, how)
-        for address, how in plans.stale(plan, live, session.kinds)
+        for address, how in plans.stale(plan, live, session.every)
         if address not in touched
         and not (address in after and closing.is_after(after[address]))
         and not follows_touched(plan, address, touched)
@@ -133,15 +133,17 @@ def _same_target(session: Session, plan: Plan) -> None:
 
 def _read(session: Session, plan: Plan, progress: Progress) -> State:
     names = {c.address.kind for c in plan.changes} | {Address.parse(a).kind for a in plan.base}
-    kinds = live_state.closure(names, session.kinds)
+    kinds = {n: kind for n, kind in live_state.closure(names, session.every).items() if n in session.kinds}
+    beside = [c.after for c in plan.changes if c.after is not None and c.address.kind not in session.kinds]
     with uncollected():
-        return live_state.read(session.client, kinds, width=session.environment.reads, progress=progress)
+        live = live_state.read(session.client, kinds, width=session.environment.reads, progress=progress)
+        return live | live_state.bearing(session.client, session.every, beside, live)
 
 
 def _run(session: Session, plan: Plan, live: State, journal: Journal, use: Use) -> Iterator[Event]:
     outcome = session.outcome = Outcome()
     lanes = executor.Lanes(session.environment.wide, session.environment.narrow)
-    args = (session.client, session.kinds)
+    args = (session.client, session.every)
     try:
         yield from executor.execute(plan, *args, live, journal, lanes, outcome.tally, session.now)
         yield from _close(session, plan, lanes)
@@ -175,7 +177,7 @@ def _close(session: Session, plan: Plan, lanes: executor.Lanes) -> Iterator[Even
     if mending := closing.mends(finished):
         second = executor.Tally()
         yield Event(None, "note", f"{len(mending)} to be made whole: a lost answer had left something twice or undone")
-        mends, args = replace(plan, changes=mending, base={}), (session.client, session.kinds)
+        mends, args = replace(plan, changes=mending, base={}), (session.client, session.every)
         yield from executor.execute(mends, *args, closing.live, Journal(), lanes, second, session.now)
         outcome.loose += [(str(a), why) for a, why in second.failed.items()]
         closing = _closing(session, _read(session, plan, lambda a, b: None))
@@ -184,4 +186,4 @@ def _close(session: Session, plan: Plan, lanes: executor.Lanes) -> Iterator[Even
 
 
 def _closing(session: Session, live: State) -> Closing:
-    return Closing(live, session.kinds, session.target.owner, session.now(), session.config.formerly)
+    return Closing(live, session.every, session.target.owner, session.now(), session.config.formerly)

@@ -15,6 +15,7 @@ from billing_as_code.kinds import metering
 from billing_as_code.kinds.base import Sight
 from billing_as_code.kinds.customers import CUSTOMERS, PATH
 from billing_as_code.kinds.metering import Question, Usage
+from billing_as_code.kinds.subscriptions import PLANS
 from billing_as_code.model import Address, Json, Resource
 from billing_as_code.plan import Target
 from billing_as_code.service.looking import taken
@@ -78,6 +79,17 @@ def access(session: Session, customer: str) -> Mapping[str, Mapping[str, Json]] 
     if not isinstance(values, dict) or not all(isinstance(value, dict) for value in values.values()):
         raise ApiError(f"GET {path}", 200, "the answer is not as OpenMeter gives it")
     return values
+
+
+def published(session: Session, plan: str) -> int | None:
+    """The version of a pricing plan that is published, None where none is. Raises ApiError."""
+    path, query = PLANS.published(plan)
+    body = session.client.get(path, query, tries=_TRIES)
+    try:
+        versions = [int(item["version"]) for item in body["data"] if item["key"] == plan]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ApiError(f"GET {path}", 200, "the answer is not as OpenMeter gives it") from error
+    return max(versions, default=None)
 
 
 def usage(session: Session, question: Question) -> list[Usage]:

@@ -13,6 +13,7 @@ from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog.saving import write
 from billing_as_code.errors import CatalogError, GateRefused
 from billing_as_code.gate import declaring, edits
+from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Address, Json, State, canonical_json
 from billing_as_code.plan import Edit, Plan, said
 from billing_as_code.service.pulling import FileChange
@@ -20,14 +21,15 @@ from billing_as_code.service.session import Session
 
 
 def edited(session: Session, asked: Mapping[Address, Json]) -> Catalog:
-    """What the catalog says with edits laid over it. Raises CatalogError; what is wrong with an edit names it."""
+    """What the catalog says with edits laid over it, those of what no catalog has among them. Raises CatalogError; what
+    is wrong with an edit names it."""
     config = session.config
     try:
         return load_catalog(
             config.catalog,
             session.environment.name,
             config.environments,
-            session.kinds,
+            session.every,
             edits=edits.entries(asked),
         )
     except CatalogError as error:
@@ -47,15 +49,21 @@ def asked_of(plan: Plan) -> dict[Address, Json]:
     return {Address.parse(e.address): json.loads(e.spec) if e.spec is not None else None for e in plan.edits}
 
 
+def unwritten(plan: Plan, kinds: Mapping[str, Kind]) -> list[str]:
+    """The addresses of a plan's edits that no catalog of these kinds can hold, or that take out what none declares."""
+    return [e.address for e in plan.edits if Address.parse(e.address).kind not in kinds or not (e.spec or e.was)]
+
+
 def declare(session: Session, plan: Plan) -> list[FileChange]:
     """What a plan's edits make of the catalog's files; nothing where they stand there already, or it has none.
 
     Raises GateRefused (drifted) where the catalog says something else by now of what they edit; CatalogError or
     PlanError where the files cannot be made to say what they say. Writes nothing; `save` does.
     """
-    if not plan.edits:
+    asked = {address: spec for address, spec in asked_of(plan).items() if address.kind in session.kinds}
+    if not asked:
         return []
-    config, asked = session.config, asked_of(plan)
+    config = session.config
     schemas = Path(os.path.relpath(config.root / "schemas", config.catalog)).as_posix()
     draft = Draft(config.catalog, session.environment.name, config.environments, session.kinds, schemas=schemas)
     there = {a: spec for a, spec in asked.items() if spec is not None or a in draft.desired}
@@ -63,6 +71,8 @@ def declare(session: Session, plan: Plan) -> list[FileChange]:
     wanted = {address: whole.get(address) for address in asked}
     for edit in plan.edits:
         address = Address.parse(edit.address)
+        if address not in asked:
+            continue
         now = said(draft.desired.get(address))
         if now not in (edit.was, said(wanted[address])):
             raise GateRefused(

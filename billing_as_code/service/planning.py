@@ -64,11 +64,14 @@ def compared(
     replaced: Sequence[str] = (),
     gap: bool = False,
     edits: tuple[plans.Edit, ...] = (),
+    removed: frozenset[Address] = frozenset(),
 ) -> Plan:
-    """The plan from one state to another, which was made with `edits`. Raises PlanError, UsageError."""
+    """The plan from one state to another, which was made with `edits`, and deletes what is `removed` though nobody
+    declares it. Raises PlanError, UsageError."""
     asked = frozenset(_address(text, "--replace", desired) for text in replaced)
-    rules, context = rules_of(session, asked), context_of(session, desired, live, gap=gap)
-    return plans.build(desired, live, session.kinds, session.target, rules, context, only, edits=edits)
+    rules = replace(rules_of(session, asked), removed=removed)
+    context = context_of(session, desired, live, gap=gap)
+    return plans.build(desired, live, session.every, session.target, rules, context, only, edits=edits)
 
 
 def rules_of(session: Session, replaced: frozenset[Address] = frozenset()) -> diff.Rules:

@@ -13,9 +13,9 @@ from billing_as_code.gate.passage import approved
 from billing_as_code.gate.proposals import LIFE, About, Proposal
 from billing_as_code.gate.repository import Repository
 from billing_as_code.live import Progress
-from billing_as_code.model import Address, Json, digest
+from billing_as_code.model import Address, Json, State, digest
 from billing_as_code.plan import Plan
-from billing_as_code.service.declaring import as_edits, asked_of, declare, edited
+from billing_as_code.service.declaring import as_edits, asked_of, declare, edited, unwritten
 from billing_as_code.service.planning import compared, load_desired
 from billing_as_code.service.pulling import FileChange
 from billing_as_code.service.session import Session, uncollected
@@ -48,12 +48,14 @@ def propose(
     CatalogError (an edit's problem names its address), PlanError, ApiError, Refused where too many are open, and
     GateRefused where `onto` is not open.
     """
-    below = _open(session, onto) if onto is not None else None
-    wanted = edits.laid_over(asked_of(below.plan) if below else {}, edits.parse(asked, session.kinds))
+    below = _below(session, onto) if onto is not None else None
+    wanted = edits.laid_over(asked_of(below.plan) if below else {}, edits.parse(asked, session.every))
     is_alone = alone and (below is None or bool(below.plan.scope))
     made = planned(session, wanted, [str(a) for a in wanted] if is_alone else (), progress=progress)
     if below is not None:
         made = replace(made, onto=below.digest)
+        if below.state == "superseded" and made.changes and made.digest != below.superseded_by:
+            approved(below)  # the same call once more is the proposal that it has made; another one is not
     return propose_plan(session, made, why=why)
 
 
@@ -67,12 +69,12 @@ def propose_plan(
     same_target(session, made)
     until = session.seconds + LIFE
     about = About(session.who, why[:MOST_WHY], session.seconds, until, replaced=tuple(replaced), gap=gap)
-    if not (made.changes or made.edits):
+    changed = declare(session, made)  # what the files cannot say is no proposal
+    if not (made.changes or changed):
         return Proposal(made, about, "open")
     # what was applied before and is wanted once more is another proposal, since an approval counts once
     while session.proposals.is_claimed(made.digest) or session.proposals.has_ended(made.digest):
         made = replace(made, onto=made.digest)
-    changed = declare(session, made)  # what the files cannot say is no proposal
     is_new = made.digest not in session.proposals.digests()
     if is_new and session.environment.propose == "git" and changed:
         about = replace(about, branch=_to_branch(session, made, about, changed))
@@ -83,11 +85,12 @@ def propose_plan(
     return session.proposals.get(made.digest, known_approvers(session))
 
 
-def _open(session: Session, text: str) -> Proposal:
-    """The proposal that another one goes onto. Raises GateRefused where it is not open."""
+def _below(session: Session, text: str) -> Proposal:
+    """The proposal that another one goes onto. Raises GateRefused where that cannot be, or has not been: one that is
+    part of another already may be what this very call has made of it."""
     found = proposal(session, text)
     same_target(session, found.plan)
-    if found.state == "open":
+    if found.state in ("open", "superseded"):
         return found
     if found.state == "approved":
         raise GateRefused(
@@ -109,12 +112,32 @@ def planned(
     gap: bool = False,
     progress: Progress,
 ) -> Plan:
-    """The plan of the catalog with edits laid over it."""
+    """The plan of the catalog with edits laid over it, and of what no catalog has that they ask for."""
     with uncollected():
-        desired = edited(session, wanted).desired
-        before = load_desired(session) if wanted else desired
+        before = load_desired(session)
+        strays = frozenset(a for a, spec in wanted.items() if spec is None and _is_stray(session, a, before))
+        laid = {address: spec for address, spec in wanted.items() if address not in strays}
+        desired = edited(session, laid).desired if laid else before
         live = live_state.read(session.client, session.kinds, width=session.environment.reads, progress=progress)
-        return compared(session, desired, live, scope, replaced, gap, as_edits(wanted, before))
+        beside = [desired[address] for address in wanted if address in desired and address.kind not in session.kinds]
+        live |= live_state.bearing(session.client, session.every, beside, live)
+        made = compared(session, desired, live, scope, replaced, gap, as_edits(wanted, before), strays)
+        return _telling(made, session)
+
+
+def _is_stray(session: Session, address: Address, declared: State) -> bool:
+    """Whether what an edit takes out can only be live: then it is deleted there, where its kind allows that."""
+    return address not in declared and session.every[address.kind].deleted_unowned
+
+
+def _telling(made: Plan, session: Session) -> Plan:
+    """The plan without the edits that no file would hold and that change nothing: what they ask for is so already."""
+    changed = {str(change.address) for change in made.changes}
+    idle = {address for address in unwritten(made, session.kinds) if address not in changed}
+    if not idle:
+        return made
+    kept = tuple(edit for edit in made.edits if edit.address not in idle)
+    return replace(made, edits=kept, scope=tuple(s for s in made.scope if s not in idle))
 
 
 def _to_branch(session: Session, made: Plan, about: About, changed: Sequence[FileChange]) -> str:

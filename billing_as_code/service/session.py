@@ -20,7 +20,7 @@ from billing_as_code.gate.audit import Audit
 from billing_as_code.gate.proposals import Proposals
 from billing_as_code.gate.store import FileStore
 from billing_as_code.journal import Runs
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import ASKED, KINDS
 from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Json
 from billing_as_code.plan import Target
@@ -53,6 +53,11 @@ class Session:
     outcome: Outcome = field(default_factory=Outcome)
     who: str = field(default_factory=lambda: _user())
     """Who uses it, for the audit trail: a label, and no proof."""
+
+    @property
+    def every(self) -> Mapping[str, Kind]:
+        """All kinds that a plan may speak of: those of a catalog, and those that only a proposal asks for."""
+        return {**self.kinds, **ASKED}
 
     @property
     def seconds(self) -> int:

@@ -82,10 +82,60 @@ def test_a_subject_that_is_declared_is_taken_out(agent: Agent, ada: Approver) ->
     assert agent.ws.plan().changes == ()
 
 
-def test_only_subjects_that_the_catalog_declares_are_deleted(agent: Agent) -> None:
+def test_a_subject_that_nobody_declares_is_deleted_with_that_and_what_stays_in_the_review(
+    agent: Agent, ada: Approver
+) -> None:
+    http, files = agent.ws.http, {p: p.read_bytes() for p in (agent.ws.root / "catalog").rglob("*.yaml")}
+    agent.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": 150})
+    told = proposed(agent, "delete_subject", key="cust_99")
+    (change,) = told["changes"]
+    assert (change["action"], change["address"], change["severity"]) == ("delete", "subjects.cust_99", "breaking")
+    assert change["why"] == [
+        "nobody owns it and no catalog declares it: it is deleted since the proposal asks for just that",
+        "OpenMeter keeps its usage events, and they go on counting",
+        f"customers.{KEY} keeps naming it: events count there, and OpenMeter makes it again when that customer is "
+        "written",
+    ]
+    assert (told["patch"], "subjects.cust_99" in told["notes"][0]) == (None, True)
+    ada.approve(agent.ws, told["digest"])
+    assert agent.call("delete_subject", key="cust_99")["done"] == ["subjects.cust_99"]
+    assert http.get("/api/v1/subjects").json() == []
+    assert http.get(f"/api/v1/customers/{KEY}").json()["usageAttribution"]["subjectKeys"] == ["cust_99"]
+    assert agent.call("check_access", customer=KEY, feature="ai_tokens")["usage"] == 150
+    assert {p: p.read_bytes() for p in (agent.ws.root / "catalog").rglob("*.yaml")} == files
     with unchanged(agent.ws):
-        assert agent.fails("delete_subject", key="cust_99")["code"] == "not_managed"
-        assert agent.call("delete_subject", key="nobody")["status"] == "nothing_to_do"
+        for key in ("cust_99", "nobody"):
+            assert agent.call("delete_subject", key=key)["status"] == "nothing_to_do"
+        assert agent.fails("apply_changes", digest=told["digest"])["code"] == "already_applied"
+
+
+def test_a_subject_of_another_hand_is_theirs_to_delete(agent: Agent, ada: Approver) -> None:
+    theirs = [{"key": "cust_99", "metadata": {"bac.owner": "sales"}}]
+    waiting = proposed(agent, "delete_subject", key="cust_99")
+    ada.approve(agent.ws, waiting["digest"])
+    agent.ws.http.post("/api/v1/subjects", json=theirs).raise_for_status()
+    edits = [{"address": "subjects.cust_99", "spec": None}]
+    with unchanged(agent.ws):
+        told = agent.fails("delete_subject", key="cust_99")
+        assert (told["code"], "sales" in told["message"]) == ("not_managed", True)
+        told = agent.fails("plan_changes", edits=edits)
+        assert (told["code"], "belongs to sales" in told["message"]) == ("plan_impossible", True)
+        assert agent.fails("apply_changes", digest=waiting["digest"])["code"] == "drifted"
+
+
+def test_a_subject_that_was_declared_since_the_review_is_not_deleted(agent: Agent, ada: Approver) -> None:
+    told = proposed(agent, "delete_subject", key="cust_99")
+    ada.approve(agent.ws, told["digest"])
+    agent.ws.write("catalog/more.yaml", {"subjects": {"cust_99": {"display_name": "99"}}})
+    with unchanged(agent.ws):
+        assert agent.fails("apply_changes", digest=told["digest"])["code"] == "drifted"
+
+
+def test_nothing_but_a_subject_is_deleted_that_the_catalog_does_not_declare(agent: Agent) -> None:
+    agent.ws.http.post("/api/v1/customers", json={"key": "signup", "name": "By the sign-up"}).raise_for_status()
+    with unchanged(agent.ws):
+        told = agent.fails("plan_changes", edits=[{"address": "customers.signup", "spec": None}])
+    assert (told["code"], "is not in the catalog" in json.dumps(told)) == ("catalog_invalid", True)
 
 
 def test_what_is_left_out_of_a_subject_stays_as_it_is(agent: Agent, ada: Approver) -> None:

@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "create_customer": {"key": "globex", "name": "Globex"},
     "create_entitlement": {"customer": "acme-corp-001", "feature": "spare", "type": "boolean"},
     "create_feature": {"key": "img_gen", "meter": "tokens_total"},
+    "create_subscription": {"customer": "acme-corp-001", "plan": "pro"},
     "create_stripe_checkout": {
         "customer": "acme-corp-001",
         "success_url": "https://example.com/ok",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from agent import Agent
 from reviewing import Approver
+from subscribed import publish
 from workspace import Workspace
 
 from billing_as_code import service
@@ -100,11 +101,45 @@ def test_an_agent_proposes_a_person_approves_and_catalog_files_openmeter_and_tra
 
 
 def test_a_subject_is_cleaned_up(talk: Agent, ada: Approver) -> None:
-    declared = talk.fails("upsert_subjects", subjects=[{"key": "old_laptop", "display_name": "Old laptop"}])
-    ada.approve(talk.ws, declared["digest"])
-    talk.call("upsert_subjects", subjects=[{"key": "old_laptop", "display_name": "Old laptop"}])
-    told = talk.fails("delete_subject", key="old_laptop")
-    assert told["severity"] in ("safe", "breaking")
+    talk.ws.http.post("/api/v1/subjects", json=[{"key": "old_laptop"}]).raise_for_status()
+    told = talk.fails("delete_subject", key="old_laptop", why="it was sold")
+    assert told["changes"][0]["why"][0].startswith("nobody owns it")
     ada.approve(talk.ws, told["digest"])
-    assert talk.call("delete_subject", key="old_laptop")["status"] == "applied"
+    assert talk.call("delete_subject", key="old_laptop", why="it was sold")["status"] == "applied"
     assert [s["key"] for s in talk.ws.http.get("/api/v1/subjects").json()] == ["cust_99"]
+
+
+def test_an_enterprise_is_onboarded_in_one_review(talk: Agent, ada: Approver) -> None:
+    publish(talk.ws, key="enterprise")
+    customer = {"key": "globex", "name": "Globex Corp.", "currency": "USD", "subjects": ["globex_eu", "globex_us"]}
+    digest = talk.fails("create_customer", **customer, why="contract 42")["digest"]
+    access = {"customer": "globex", "feature": "ai_tokens", "type": "metered", "amount": "5000000"}
+    digest = talk.fails("create_entitlement", **access, onto=digest, why="contract 42")["digest"]
+    seats = {"customer": "globex", "feature": "seats", "type": "static", "config": {"max": 250}}
+    digest = talk.fails("create_entitlement", **seats, onto=digest, why="contract 42")["digest"]
+    subscription = {"customer": "globex", "plan": "enterprise", "onto": digest, "why": "contract 42"}
+    told = talk.fails("create_subscription", **subscription)
+    assert (told["code"], told["counts"]["create"]) == ("approval_required", 4)
+    assert [p["state"] for p in talk.call("list_proposals")["proposals"]] == ["open"]
+    ada.approve(talk.ws, told["digest"])
+    assert talk.call("create_subscription", **subscription)["total_done"] == 4
+    found = talk.call("get_customer", key="globex")
+    assert (found["subscription"]["plan"], found["subscription"]["status"]) == ("enterprise", "active")
+    held = {e["feature"]: (e["access"], e["balance"], e["config"]) for e in found["entitlements"]}
+    limits = {"ai_tokens": (True, 5000000, None), "seats": (True, None, {"max": 250})}
+    assert held == limits | {"spare": (True, None, None)}
+    assert talk.call("plan_changes")["total_changes"] == 0
+
+
+def test_every_call_of_an_api_is_recorded_and_read_back(talk: Agent) -> None:
+    calls = [("req-1", 150), ("req-2", 250), ("req-3", 100)]
+    for id, tokens in calls:
+        sent = talk.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": tokens}, id=id)
+        assert (sent["id"], sent["sent"]) == (id, True)
+    # a client that did not hear the answer sends it again
+    talk.restart()
+    talk.call("ingest_event", type="tokens", subject="cust_99", data={"tokens": 250}, id="req-2")
+    usage = talk.call("query_usage", meter="tokens_total", subjects=["cust_99"])
+    assert [row["value"] for row in usage["rows"]] == [500]
+    left = talk.call("check_access", customer=KEY, feature="ai_tokens")
+    assert (left["usage"], left["balance"]) == (500, 500)
