@@ -7,7 +7,7 @@ from typing import Any
 from workspace import Workspace
 
 V1 = "/api/v1"
-PRO = {
+PRO: dict[str, Any] = {
     "key": "pro",
     "name": "Pro",
     "currency": "USD",
@@ -38,6 +38,10 @@ PRO = {
         }
     ],
 }
+
+
+FEE_ALONE = [{**PRO["phases"][0], "rateCards": PRO["phases"][0]["rateCards"][:1]}]
+"""Its phases without what needs a feature."""
 
 
 def publish(ws: Workspace, **changes: Any) -> str:

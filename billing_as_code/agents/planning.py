@@ -181,8 +181,11 @@ def answered(session: Session, proposal: Proposal, desk: Desk, cursor: int = 0, 
 def following(proposal: Proposal) -> str:
     """What is to be done with a proposal, by how it stands."""
     short = proposal.digest[:12]
+    whom = "the user"
+    if proposal.needed > 1:
+        whom = f"{proposal.needed - len(proposal.approvals)} more of {proposal.needed} people"
     return {
-        "open": f"Ask the user to review it: `bac approve {short}` in a terminal. Then apply_changes with its digest.",
+        "open": f"Ask {whom} to review it: `bac approve {short}` in a terminal. Then apply_changes with its digest.",
         "approved": "A person approved it: apply_changes with its digest.",
         "lapsed": f"Its approval is over. Ask the user to review it again: `bac approve {short}`.",
         "rejected": "A person rejected it. Read the reason, and propose something else.",
@@ -250,6 +253,8 @@ def _proposed(proposal: Proposal, clean: Cleaner) -> Mapping[str, Json]:
         "superseded_by": proposal.superseded_by or None,
         "branch": about.branch or None,
         "decided_by": clean.text(signed.decision.by) if signed is not None else None,
+        "approvals": len(proposal.approvals),
+        "approvals_needed": proposal.needed,
         "reason": clean.text(signed.decision.reason) if signed is not None and signed.decision.reason else None,
     }
 

@@ -347,6 +347,8 @@ class Proposed(_Shape):
     superseded_by: str | None
     branch: str | None = Field(description="The git branch that holds it for a pull request.")
     decided_by: str | None
+    approvals: int = Field(description="How many people have approved it.")
+    approvals_needed: int = Field(description="How many must, before it can be applied.")
     reason: str | None = Field(description="What the person said who decided.")
 
 

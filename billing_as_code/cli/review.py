@@ -114,7 +114,12 @@ def approve(digest: str, env: str | None, key: Path | None, expires: str) -> Non
         _show(session, found)
         _confirm(found)
         signed = service.decide(session, found.digest, "approve", key=key, lasts=lasts)
-    _tell(signed, f"Next: bac apply --approved {found.digest[:12]}{options.env_flag(config, environment)}")
+    flag = options.env_flag(config, environment)
+    if signed.state == "approved":
+        _tell(signed, f"Next: bac apply --approved {found.digest[:12]}{flag}")
+    else:
+        missing = signed.needed - len(signed.approvals)
+        _tell(signed, f"{missing} more must approve it, each for themselves: bac approve {found.digest[:12]}{flag}")
 
 
 @click.command(

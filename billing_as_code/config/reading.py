@@ -170,7 +170,18 @@ def _environments(top: _Map) -> dict[str, Environment]:
 
 
 def _environment(name: str, raw: _Map) -> Environment:
-    raw.only("url", "token", "require_approval", "propose", "reads", "writes", "timeout", "agents")
+    raw.only(
+        "url",
+        "token",
+        "require_approval",
+        "approvals",
+        "self_approval",
+        "propose",
+        "reads",
+        "writes",
+        "timeout",
+        "agents",
+    )
     usual = Environment(name)
     writes = raw.map("writes", "writes: {wide: 8, narrow: 2}")
     if writes is not None:
@@ -185,6 +196,10 @@ def _environment(name: str, raw: _Map) -> Environment:
         token_env=token,
         require_approval=raw.value(
             "require_approval", False, "true or false", lambda v: isinstance(v, bool), "require_approval: true"
+        ),
+        approvals=raw.count("approvals", usual.approvals, 1, 20),
+        self_approval=raw.value(
+            "self_approval", True, "true or false", lambda v: isinstance(v, bool), "self_approval: false"
         ),
         propose=raw.value("propose", usual.propose, "git or here", lambda v: v in ("git", "here"), "propose: git"),
         reads=raw.count("reads", usual.reads, 1, 64),

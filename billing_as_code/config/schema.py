@@ -47,6 +47,18 @@ def _environment() -> dict[str, Any]:
                 "default": False,
                 "description": "Only reviewed plans are applied.",
             },
+            "approvals": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 20,
+                "default": _USUAL.approvals,
+                "description": "How many people must approve a proposal.",
+            },
+            "self_approval": {
+                "type": "boolean",
+                "default": True,
+                "description": "Whether whoever proposed, or whose agent did, may be one of those who approve.",
+            },
             "propose": {
                 "enum": ["here", "git"],
                 "default": "here",

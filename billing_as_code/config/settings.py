@@ -22,6 +22,7 @@ class Environment:
     """One OpenMeter. Without a `url` it is the embedded server, whose data stands in `.bac/<name>.db`.
 
     `propose` is "git" where proposals are commits for pull requests, which alone change it; "here" otherwise.
+    `approvals` is how many people must approve a proposal, and `self_approval` whether whoever proposed may be one.
     `token_env` names the environment variable that holds the token. `reads`, `wide` and `narrow` say how many requests
     run at a time: reads, writes, and those writes that OpenMeter cannot take many of. `timeout` is in seconds.
     """
@@ -30,6 +31,8 @@ class Environment:
     url: str | None = None
     token_env: str | None = None
     require_approval: bool = False
+    approvals: int = 1
+    self_approval: bool = True
     propose: str = "here"
     reads: int = 8
     wide: int = 8

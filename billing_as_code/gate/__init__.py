@@ -6,6 +6,7 @@
 * `passage`    whether a proposal may be applied, and why not
 * `declaring`  edits in the catalog's files
 * `decisions`  what an approver signs, and whether a signature counts
+* `quorum`     how many people must approve, and whose approvals count together
 * `approvers`  whose signatures count, and where that is written
 * `sshsig`, `keys`  signatures in ssh's own format, made and checked
 * `audit`      who did what and when, as a chain of hashes

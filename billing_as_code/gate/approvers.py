@@ -56,6 +56,20 @@ class Approvers:
         """The approver of this name with this key."""
         return next((a for a in self.all if a.name == name and a.key == key), None)
 
+    def person(self, name: str) -> frozenset[str]:
+        """Everything that the person of a name goes by: names and keys of lines that have one in common with it. Names
+        are in lower case."""
+        marks = {name.casefold()}
+        lines = [{a.name.casefold(), a.key.fingerprint} for a in self.all]
+        while more := {mark for line in lines if line & marks for mark in line} - marks:
+            marks |= more
+        return frozenset(marks)
+
+    @property
+    def people(self) -> int:
+        """How many people they are."""
+        return len({self.person(a.name) for a in self.all})
+
     def with_key(self, key: PublicKey) -> Approver | None:
         """The first approver with this key."""
         return next((a for a in self.all if a.key == key), None)

@@ -9,13 +9,12 @@ from billing_as_code.gate.decisions import Signed
 from billing_as_code.gate.proposals import Proposal
 
 
-def approved(proposal: Proposal) -> Signed:
-    """The approval that lets a proposal through. Raises GateRefused with why there is none."""
+def approved(proposal: Proposal) -> tuple[Signed, ...]:
+    """The approvals that let a proposal through. Raises GateRefused with why there are none, or too few."""
     short, digest = proposal.digest[:12], proposal.digest
     match proposal.state:
         case "approved":
-            assert proposal.decision is not None
-            return proposal.decision
+            return proposal.approvals
         case "applying" | "applied" | "partly":
             raise GateRefused(
                 "already_applied",
@@ -51,6 +50,15 @@ def approved(proposal: Proposal) -> Signed:
             raise GateRefused(
                 "approval_expired", f"nobody decided on {short} in time", "Propose again, and have it reviewed", digest
             )
+    if proposal.approvals:
+        names = " and ".join(signed.decision.by for signed in proposal.approvals)
+        raise GateRefused(
+            "approval_required",
+            f"{len(proposal.approvals)} of {proposal.needed} people have approved {short}, {names}"
+            f"{_why(proposal.ignored)}",
+            f"Ask another person to review it: bac approve {short}",
+            digest,
+        )
     raise GateRefused(
         "approval_required",
         f"nobody has approved {short}{_why(proposal.ignored)}",

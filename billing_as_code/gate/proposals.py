@@ -20,9 +20,10 @@ from typing import Any, Literal
 
 from billing_as_code import plan as plans
 from billing_as_code.errors import GateRefused, Refused, UsageError
-from billing_as_code.gate import decisions
+from billing_as_code.gate import decisions, quorum
 from billing_as_code.gate.approvers import Approvers
 from billing_as_code.gate.decisions import Signed
+from billing_as_code.gate.quorum import Quorum, Tally
 from billing_as_code.gate.sshsig import BadSignature
 from billing_as_code.gate.store import Store
 from billing_as_code.model import Json, canonical_json
@@ -50,11 +51,14 @@ class About:
     branch: str = ""
     replaced: tuple[str, ...] = ()
     gap: bool = False
+    also_by: tuple[str, ...] = ()
+    """Who proposed what it holds of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A plan with how it stands. `decision` is the newest one that counts; `ignored` says why others do not.
+    `approvals` are those that count together, each of another person, and `needed` is how many there must be.
 
     `onto` of the plan may name one that this has taken in; `superseded_by` is the one that has taken this in.
     """
@@ -65,6 +69,8 @@ class Proposal:
     decision: Signed | None = None
     ignored: tuple[str, ...] = ()
     superseded_by: str = ""
+    approvals: tuple[Signed, ...] = ()
+    needed: int = 1
 
     @property
     def digest(self) -> str:
@@ -72,10 +78,10 @@ class Proposal:
 
 
 class Proposals:
-    """The proposals in a store, at a time (seconds since 1970)."""
+    """The proposals in a store, at a time (seconds since 1970), as an environment's quorum lets them stand."""
 
-    def __init__(self, store: Store, now: int) -> None:
-        self._store, self._now = store, now
+    def __init__(self, store: Store, now: int, quorum: Quorum | None = None) -> None:
+        self._store, self._now, self._quorum = store, now, quorum or Quorum()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -103,10 +109,11 @@ class Proposals:
     def _get(self, digest: str, approvers: Approvers | None, names: Sequence[str]) -> Proposal:
         plan, about = self.plan(digest), self._about(digest)
         of_it = [name for name in names if name.startswith(f"{digest}.decision-")]
-        decision, ignored = self._decision(plan, approvers, of_it)
-        superseded = self._document(digest, "superseded").get("by", "")
-        found = Proposal(plan, about, "open", decision, tuple(ignored), str(superseded))
-        return replace(found, state=self._state(found))
+        tally = self._decided(plan, about, approvers, of_it)
+        superseded = str(self._document(digest, "superseded").get("by", ""))
+        needed = self._quorum.people
+        found = Proposal(plan, about, "open", tally.newest, tally.ignored, superseded, tally.approvals, needed)
+        return replace(found, state=self._state(found, over=tally.over))
 
     def all(self, approvers: Approvers | None) -> list[Proposal]:
         """Every proposal, oldest first; those whose plan is not what it was are left out."""
@@ -202,7 +209,7 @@ class Proposals:
 
     # -- how it stands -----------------------------------------------------------------------------
 
-    def _state(self, proposal: Proposal) -> State:
+    def _state(self, proposal: Proposal, *, over: bool) -> State:
         digest = proposal.digest
         if end := self._document(digest, "end"):
             return "applied" if end.get("whole") is True else "partly"
@@ -210,18 +217,17 @@ class Proposals:
             return "applying"
         if proposal.superseded_by:
             return "superseded"
-        if proposal.decision is None:
-            return "expired" if proposal.about.until <= self._now else "open"
-        decision = proposal.decision.decision
-        if decision.verdict == "reject":
+        if proposal.decision is not None and proposal.decision.decision.verdict == "reject":
             return "rejected"
-        return "lapsed" if decision.until <= self._now else "approved"
+        if len(proposal.approvals) >= proposal.needed:
+            return "approved"
+        if over and not proposal.approvals:
+            return "lapsed"
+        return "expired" if proposal.about.until <= self._now else "open"
 
-    def _decision(
-        self, plan: Plan, approvers: Approvers | None, names: Sequence[str]
-    ) -> tuple[Signed | None, list[str]]:
+    def _decided(self, plan: Plan, about: About, approvers: Approvers | None, names: Sequence[str]) -> Tally:
         if approvers is None:
-            return None, []
+            return Tally()
         ignored: list[str] = []
         counted: list[Signed] = []
         for text in filter(None, map(self._store.get, names)):
@@ -229,17 +235,19 @@ class Proposals:
                 counted.append(decisions.verified(text, plan.digest, plan.target, approvers, self._now))
             except BadSignature as error:
                 ignored.append(str(error))
-        # of two in one second the rejection holds
-        counted.sort(key=lambda s: (s.decision.at, s.decision.verdict == "reject"))
-        return (counted[-1] if counted else None), ignored
+        by = quorum.proposers((about.by, *about.also_by))
+        found = quorum.tally(counted, approvers, by, self._now, self._quorum)
+        return replace(found, ignored=(*ignored, *found.ignored))
 
     def _about(self, digest: str) -> About:
         data = self._document(digest, "about")
         times = [n if type(n) is int else 0 for n in (data.get("at"), data.get("until"))]
         by, why, branch = (str(data.get(name, "")) for name in ("by", "why", "branch"))
-        replaced = data.get("replaced")
-        texts = tuple(map(str, replaced)) if isinstance(replaced, list) else ()
-        return About(by, why, times[0], times[1], branch, texts, data.get("gap") is True)
+        replaced, also = (
+            tuple(map(str, value)) if isinstance(value := data.get(name), list) else ()
+            for name in ("replaced", "also_by")
+        )
+        return About(by, why, times[0], times[1], branch, replaced, data.get("gap") is True, also)
 
     def _document(self, digest: str, part: str) -> Mapping[str, Any]:
         """A document of ours as a map, an empty one where it is none."""

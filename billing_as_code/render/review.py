@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from billing_as_code.gate.audit import Trail
+from billing_as_code.gate.decisions import Signed
 from billing_as_code.gate.proposals import Proposal
 from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Json, Value, canonical_json
@@ -45,11 +46,25 @@ def proposals(found: Sequence[Proposal], environment: str) -> Iterator[Line]:
 
 def _standing(proposal: Proposal) -> str:
     decision = proposal.decision.decision if proposal.decision is not None else None
+    if proposal.state == "approved" and proposal.needed > 1:
+        return f"approved by {_names(proposal)}"
     if decision is not None and proposal.state in ("approved", "rejected"):
         return f"{proposal.state} by {visible(decision.by)}"
+    if proposal.state == "open" and proposal.needed > 1:
+        return f"open, {progress(proposal)}"
     if proposal.superseded_by:
         return f"part of {proposal.superseded_by[:12]}"
     return proposal.state
+
+
+def progress(proposal: Proposal) -> str:
+    """How many of the people who must approve have: `1 of 2 (ada)`."""
+    names = f" ({_names(proposal)})" if proposal.approvals else ""
+    return f"{len(proposal.approvals)} of {proposal.needed}{names}"
+
+
+def _names(proposal: Proposal) -> str:
+    return ", ".join(visible(signed.decision.by) for signed in proposal.approvals)
 
 
 def _size(plan: Plan) -> str:
@@ -71,6 +86,10 @@ def proposal(found: Proposal, files: Mapping[str, pull.File]) -> Iterator[Line]:
     yield line(f"Proposed by {visible(found.about.by)}, {time(found.about.at)}.")
     if found.plan.onto:
         yield line(f"It holds, or repeats, {found.plan.onto[:12]}.")
+    if found.about.also_by:
+        yield line(f"Part of it was proposed by {', '.join(map(visible, found.about.also_by))}.")
+    if found.needed > 1:
+        yield line(f"Approvals: {progress(found)}, each of another person.")
     if found.about.why:
         words = visible(" ".join(found.about.why.split()))
         yield line("The proposer says (nobody has checked it): ", Span(views.cut(words, _MOST_WHY), "dim"))
@@ -142,16 +161,22 @@ def proposal_json(found: Proposal) -> dict[str, Json]:
         "proposed_at": stamp(found.about.at),
         "waits_until": stamp(found.about.until),
         "branch": found.about.branch or None,
-        "decision": None
-        if decision is None
-        else {
-            "verdict": decision.decision.verdict,
-            "by": decision.decision.by,
-            "key": decision.fingerprint,
-            "at": stamp(decision.decision.at),
-            "until": stamp(decision.decision.until) if decision.decision.until else None,
-            "reason": decision.decision.reason,
-        },
+        "also_proposed_by": list(found.about.also_by),
+        "approvals_needed": found.needed,
+        "approvals": [_signed_json(signed) for signed in found.approvals],
+        "decision": _signed_json(decision) if decision is not None else None,
+    }
+
+
+def _signed_json(signed: Signed) -> dict[str, Json]:
+    decision = signed.decision
+    return {
+        "verdict": decision.verdict,
+        "by": decision.by,
+        "key": signed.fingerprint,
+        "at": stamp(decision.at),
+        "until": stamp(decision.until) if decision.until else None,
+        "reason": decision.reason,
     }
 
 

@@ -56,19 +56,35 @@ def propose(
         made = replace(made, onto=below.digest)
         if below.state == "superseded" and made.changes and made.digest != below.superseded_by:
             approved(below)  # the same call once more is the proposal that it has made; another one is not
-    return propose_plan(session, made, why=why)
+    also = sorted({below.about.by, *below.about.also_by} - {session.who}) if below is not None else ()
+    return propose_plan(session, made, why=why, also_by=also)
 
 
 def propose_plan(
-    session: Session, made: Plan, *, why: str = "", replaced: Sequence[str] = (), gap: bool = False
+    session: Session,
+    made: Plan,
+    *,
+    why: str = "",
+    replaced: Sequence[str] = (),
+    gap: bool = False,
+    also_by: Sequence[str] = (),
 ) -> Proposal:
     """Keep a plan for review; where it has no changes and no edits, nothing is kept. Raises as `propose` does.
 
     `replaced` and `gap` are what it was made with (see `plan`), since it is made once more before it is approved.
+    `also_by` are the others who proposed what it holds.
     """
     same_target(session, made)
     until = session.seconds + LIFE
-    about = About(session.who, why[:MOST_WHY], session.seconds, until, replaced=tuple(replaced), gap=gap)
+    about = About(
+        session.who,
+        why[:MOST_WHY],
+        session.seconds,
+        until,
+        replaced=tuple(replaced),
+        gap=gap,
+        also_by=tuple(also_by),
+    )
     changed = declare(session, made)  # what the files cannot say is no proposal
     if not (made.changes or changed):
         return Proposal(made, about, "open")

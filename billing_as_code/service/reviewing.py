@@ -24,14 +24,14 @@ from pathlib import Path
 
 from billing_as_code.config import Config
 from billing_as_code.errors import CatalogError, GateRefused, PlanError, Refused, StalePlan, UsageError
-from billing_as_code.gate import decisions, keys
-from billing_as_code.gate.approvers import NAMESPACE
+from billing_as_code.gate import decisions, keys, quorum
+from billing_as_code.gate.approvers import NAMESPACE, Approvers
 from billing_as_code.gate.audit import Trail
 from billing_as_code.gate.decisions import Decision, Verdict
 from billing_as_code.gate.passage import approved
 from billing_as_code.gate.proposals import Proposal
 from billing_as_code.live import Progress
-from billing_as_code.model import Event
+from billing_as_code.model import Event, Json
 from billing_as_code.plan import Plan
 from billing_as_code.service.applying import apply
 from billing_as_code.service.declaring import asked_of
@@ -67,6 +67,8 @@ def decide(
     approver = known.with_key(public)
     if approver is None or not approver.counts_at(session.seconds):
         raise Refused(f"the key {file} ({public.fingerprint}) is no approver's by {known.source}")
+    if verdict == "approve":
+        _check_person(session, found, approver.name, known)
     if not 0 < lasts <= LONGEST:
         raise UsageError(f"an approval lasts for up to {LONGEST // 86400} days")
     until = session.seconds + lasts if verdict == "approve" else 0
@@ -76,10 +78,30 @@ def decide(
     text = decisions.dump(decision, keys.sign(file, decision.message(), NAMESPACE))
     decisions.verified(text, found.digest, found.plan.target, known, session.seconds)
     session.proposals.decide(text, found.digest)
+    decided = session.proposals.get(found.digest, known)
     what = "approved" if verdict == "approve" else "rejected"
-    until_said = {"until": datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")} if until else {}
-    session.note(what, digest=found.digest, approver=approver.name, key=public.fingerprint, **until_said)
-    return session.proposals.get(found.digest, known)
+    said: dict[str, Json] = {}
+    if until:
+        said["until"] = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        said |= {"counts": f"{len(decided.approvals)} of {decided.needed}"} if decided.needed > 1 else {}
+    session.note(what, digest=found.digest, approver=approver.name, key=public.fingerprint, **said)
+    return decided
+
+
+def _check_person(session: Session, found: Proposal, name: str, known: Approvers) -> None:
+    """Raises Refused where an approval of this person would add nothing."""
+    person = known.person(name)
+    proposed = quorum.proposers((found.about.by, *found.about.also_by))
+    if not session.environment.self_approval and quorum.is_one_of(person, proposed):
+        raise Refused(
+            f"{name} proposed {found.digest[:12]}, or part of it, and {session.environment.name} wants it approved by "
+            "others (self_approval: false). Ask another approver"
+        )
+    if any(known.person(signed.decision.by) == person for signed in found.approvals):
+        raise Refused(
+            f"{name} has approved {found.digest[:12]} already, and {found.needed} people must, each for themselves. "
+            "Ask another approver"
+        )
 
 
 def decidable(

@@ -18,6 +18,7 @@ from billing_as_code.client import OpenMeter
 from billing_as_code.config import Config, Environment
 from billing_as_code.gate.audit import Audit
 from billing_as_code.gate.proposals import Proposals
+from billing_as_code.gate.quorum import Quorum
 from billing_as_code.gate.store import FileStore
 from billing_as_code.journal import Runs
 from billing_as_code.kinds import ASKED, KINDS
@@ -67,7 +68,8 @@ class Session:
     @property
     def proposals(self) -> Proposals:
         """The proposals that are kept beside bac.yaml, as they stand now."""
-        return Proposals(FileStore(self.config.state / "proposals"), self.seconds)
+        quorum = Quorum(self.environment.approvals, self.environment.self_approval)
+        return Proposals(FileStore(self.config.state / "proposals"), self.seconds, quorum)
 
     @property
     def audit(self) -> Audit:

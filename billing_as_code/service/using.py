@@ -72,8 +72,9 @@ class Use:
             "breaking": sum(c.cls is Class.BREAKING for c in plan.changes),
             "edits": len(plan.edits),
         }
-        if self._by_approval and proposal is not None and proposal.decision is not None:
-            facts |= {"approved_by": proposal.decision.decision.by, "key": proposal.decision.fingerprint}
+        if self._by_approval and proposal is not None and proposal.approvals:
+            names = ", ".join(signed.decision.by for signed in proposal.approvals)
+            facts |= {"approved_by": names, "key": ", ".join(signed.fingerprint for signed in proposal.approvals)}
         return facts
 
 

@@ -29,6 +29,7 @@ from prepared import prepared
 from profiles import share
 from reviewing import Approver, allow, propose
 from serving import serving
+from subscribed import FEE_ALONE, publish
 from terminal import BAC
 from wire import refereed
 from workspace import Workspace
@@ -53,6 +54,8 @@ WANTED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create_entitlement", {"customer": "acme", "feature": "sso", "type": "boolean"}),
     ("upsert_subjects", {"subjects": [{"key": "laptop", "display_name": "Desk"}]}),
     ("delete_subject", {"key": "laptop"}),
+    ("delete_subject", {"key": "stray"}),
+    ("create_subscription", {"customer": "acme", "plan": "pro"}),
     ("plan_changes", {"edits": [{"address": "customers.acme", "spec": None}]}),
     ("plan_changes", {"edits": []}),
 )
@@ -62,6 +65,8 @@ WANTED: tuple[tuple[str, dict[str, Any]], ...] = (
 def applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
+    ws.http.post("/api/v1/subjects", json=[{"key": "stray"}]).raise_for_status()
+    publish(ws, phases=FEE_ALONE)
 
 
 @pytest.fixture
@@ -110,6 +115,30 @@ def test_no_decision_that_an_agent_makes_counts(agent: Agent, ada: Approver, des
     gets_nowhere(agent, digest, "approval_required")
     slipped_in(agent, digest, decision(agent, other).replace(other, digest))
     gets_nowhere(agent, digest, "approval_required")
+
+
+def test_one_of_two_approvals_lets_no_agent_through_by_any_call(
+    agent: Agent, ada: Approver, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace = Approver("grace", desk)
+    allow(monkeypatch, desk, ada, grace)
+    agent.ws.configure(environments={"local": {"approvals": 2}})
+    agent.restart()
+    call = {"key": "globex", "name": "Globex"}
+    told = agent.fails("create_customer", **call)
+    ada.approve(agent.ws, told["digest"])
+    agent.ws.forget()
+    for _ in range(2):
+        assert agent.fails("apply_changes", digest=told["digest"])["code"] == "approval_required"
+        again = agent.fails("create_customer", **call)
+        assert (again["code"], again["proposal"]["approvals"]) == ("approval_required", 1)
+    # another one on top needs all of them anew
+    more = agent.fails("create_customer", key="initech", name="Initech", onto=told["digest"])
+    assert more["proposal"]["approvals"] == 0
+    assert agent.ws.writes() == []
+    for person in (ada, grace):
+        person.approve(agent.ws, more["digest"])
+    assert agent.call("apply_changes", digest=more["digest"])["total_done"] == 2
 
 
 def test_a_rejection_cannot_be_turned(agent: Agent, ada: Approver) -> None:
@@ -178,6 +207,8 @@ def project(root: Path) -> Iterator[Workspace]:
     ws = Workspace(root, refereed(app))
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
+    ws.http.post("/api/v1/subjects", json=[{"key": "stray"}]).raise_for_status()
+    publish(ws, phases=FEE_ALONE)
     try:
         yield ws
     finally:
