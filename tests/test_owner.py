@@ -16,7 +16,7 @@ from workspace import OWNER, Workspace
 from billing_as_code import service
 from billing_as_code.cli import main
 from billing_as_code.config import load as load_config
-from billing_as_code.errors import CatalogError, PlanError, StalePlan, UsageError
+from billing_as_code.errors import CatalogError, GateRefused, PlanError, StalePlan, UsageError
 from billing_as_code.model import Class
 from billing_as_code.plan import Plan
 from billing_as_code.service import Takeover
@@ -300,6 +300,14 @@ def test_an_environment_of_reviewed_plans_is_relabelled_through_formerly_alone(p
 
     assert refused.exit_code == 5
     assert "formerly: [old-team]" in refused.stderr
+
+
+def test_no_take_over_gets_by_an_environment_of_reviewed_plans_whoever_asks_for_it(theirs: Workspace) -> None:
+    theirs.configure(owner=NEW, environments={"local": {"require_approval": True}})
+    found = take_over(theirs)
+    with theirs.session() as session, pytest.raises(GateRefused) as refused:
+        list(service.apply(session, found.plan))
+    assert (refused.value.code, theirs.writes()) == ("approval_required", [])
 
 
 def test_a_take_over_as_json_says_what_became_of_it(project: Path) -> None:

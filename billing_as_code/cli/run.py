@@ -101,8 +101,7 @@ def apply(
             service.check(session, made, allow_breaking=allow_breaking, force=force, intent=expect_intent)
             if not yes and expect_intent is None:
                 _ask(made)
-        by_approval = environment.require_approval and expect_intent is None
-        start = partial(service.apply, session, made, by_approval=by_approval)
+        start = partial(service.apply, session, made, intent=expect_intent)
         ctx.exit(carry_out(session, start, plan=made, as_json=as_json))
 
 

@@ -50,17 +50,27 @@ def check(
 
 
 def apply(
-    session: Session, plan: Plan, *, by_approval: bool = False, progress: Progress = lambda done, known: None
+    session: Session,
+    plan: Plan,
+    *,
+    by_approval: bool = False,
+    intent: str | None = None,
+    progress: Progress = lambda done, known: None,
 ) -> Iterator[Event]:
     """Carry a plan out, and nothing else; what became of it is in `session.outcome`. A proposal's edits stand in the
-    catalog's files then. With `by_approval` that of an approver is used, which counts once.
+    catalog's files then. With `by_approval` that of an approver is used, which counts once. An environment that
+    requires approval uses one whoever calls, but for a plan whose `intent` was reviewed.
 
     Raises, before anything is written: Refused where the plan is for another target, another apply runs or one died;
-    StalePlan where a resource that it touches has changed; GateRefused where its approval does not count.
+    ChangedIntent where it is not the reviewed one; StalePlan where a resource that it touches has changed; GateRefused
+    where its approval does not count.
     """
     _same_target(session, plan)
     if not (plan.changes or plan.edits):
         return
+    if intent is not None:
+        safety.check_intent(plan, intent)
+    by_approval = by_approval or (session.environment.require_approval and intent is None)
     with session.runs.lock(session.target.url):
         session.runs.refuse_unfinished(session.target.url)
         use = Use(session, plan, by_approval=by_approval)
