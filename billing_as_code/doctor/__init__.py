@@ -2,6 +2,7 @@
 
 from billing_as_code.doctor.answers import Answered, clock, connection, served
 from billing_as_code.doctor.findings import CHECKS, LEVELS, Check, Finding, Level, found
+from billing_as_code.doctor.gate import Gate, gate
 from billing_as_code.doctor.project import Lookout, catalog, chosen, configuration, state, unusable
 from billing_as_code.doctor.resources import resources
 
@@ -11,6 +12,7 @@ __all__ = [
     "Answered",
     "Check",
     "Finding",
+    "Gate",
     "Level",
     "Lookout",
     "catalog",
@@ -19,6 +21,7 @@ __all__ = [
     "configuration",
     "connection",
     "found",
+    "gate",
     "resources",
     "served",
     "state",

@@ -102,6 +102,66 @@ CHECKS: dict[str, Check] = {
         "git does not ignore .bac/, whose plans hold customers' names",
         "add a line to .gitignore: .bac/",
     ),
+    # -- the review gate -----------------------------------------------------------------------------------------------
+    "gate_ok": Check("ok", "gate", "{people} may approve, by {source}"),
+    "trail_ok": Check("ok", "gate", "nobody has changed the trail of who did what: entries {entries}"),
+    "no_approvers": Check(
+        "warning",
+        "gate",
+        "{environment} applies approved plans, and nobody may approve: only a reviewed intent is applied",
+        "write the list, a line for each (NAME ssh-ed25519 KEY), outside of the project, and name it in BAC_APPROVERS",
+    ),
+    "no_approvers_for_agents": Check(
+        "warning",
+        "gate",
+        "agents may propose for {environment}, and nobody may approve, so that nothing they propose is ever applied",
+        "write the list, a line for each (NAME ssh-ed25519 KEY), outside of the project, and name it in BAC_APPROVERS; "
+        "or let agents read only: agents: {{read_only: true}}",
+    ),
+    "approvers_unusable": Check("problem", "gate", "{said}", "{right}"),
+    "approvers_writable": Check(
+        "warning",
+        "gate",
+        "others than its owner can write {path}, and so say who may approve",
+        "take that right away: chmod go-w {path}",
+    ),
+    "too_few_approvers": Check(
+        "problem",
+        "gate",
+        "{needed} people must approve, and the list has {people} ({source}): nothing can be approved",
+        "add people to the list, or ask for fewer: approvals: {people}",
+    ),
+    "approvals_not_required": Check(
+        "warning",
+        "gate",
+        "bac.yaml says who must approve for {environment}, and a plain `bac apply` there asks nobody",
+        "require_approval: true",
+    ),
+    "key_readable": Check(
+        "warning",
+        "gate",
+        "others than its owner can read the key {path}, and so approve with it",
+        "chmod 600 {path}; better, a security key: ssh-keygen -t ed25519-sk -O verify-required",
+    ),
+    "key_inside": Check(
+        "warning",
+        "gate",
+        "the key {path} lies in the project, where agents work",
+        "move it out of the project, and make another one, since this may have been read",
+    ),
+    "trail_broken": Check(
+        "problem",
+        "gate",
+        ".bac/audit.jsonl was changed after it was written: line {line} {why} (wrong lines {count})",
+        "bac audit shows where; find out who did it, and keep heads elsewhere from now on: bac audit --verify",
+    ),
+    "trail_unreadable": Check("problem", "gate", "{said}", "give yourself the right to read .bac/"),
+    "proposal_tampered": Check(
+        "problem",
+        "gate",
+        "the plan of proposal {digest} was changed after it was proposed; it cannot be approved or applied",
+        "find out who did it, and propose again",
+    ),
     # -- the way to it -------------------------------------------------------------------------------------------------
     "reachable": Check("ok", "connection", "{url} answers in {milliseconds} ms"),
     "embedded": Check("ok", "connection", "the embedded server; nothing goes over the network"),

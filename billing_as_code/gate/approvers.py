@@ -32,6 +32,10 @@ _TIME = re.compile(r"\d{8}(\d{4}(\d{2})?)?Z?")
 _MOST = 2**20
 
 
+class NoApprovers(UsageError):
+    """There is no list that could be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approver:
     """One line: who it is, the key, and for which times it counts (seconds since 1970, both ends)."""
@@ -96,7 +100,7 @@ def find(root: Path, environ: Mapping[str, str]) -> Approvers:
         if real.stat().st_mode & stat.S_IWOTH:
             raise UsageError(f"{file} can be written by anybody. Take that right away: chmod o-w {file}")
     except OSError as error:
-        raise UsageError(
+        raise NoApprovers(
             f"no approvers: {file}: {error.strerror}. It holds a line for each, NAME ssh-ed25519 KEY, or {VARIABLE} "
             "names where they are"
         ) from error

@@ -22,6 +22,7 @@ from billing_as_code.doctor import Answered, Finding, Lookout
 from billing_as_code.errors import ApiError, CatalogError, UsageError
 from billing_as_code.journal import Runs
 from billing_as_code.model import State
+from billing_as_code.service.guarding import guarded
 from billing_as_code.service.session import Session, address, open_session, uncollected
 
 LONGEST_WAIT = 10.0
@@ -74,6 +75,7 @@ def examine(
     read = _catalog(config, environment.name)
     findings += doctor.catalog(read, str(config.catalog), environment.name)
     findings += doctor.state(_lookout(config, environment), environment)
+    findings += doctor.gate(guarded(config, environ), environment)
     desired = read.desired if isinstance(read, Catalog) else {}
     if any(f.code in ("token_unset", "token_unusable") for f in findings):
         findings.append(doctor.found("skipped", what=_REST, why="there is no token to ask it with"))
