@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long test-live test-mcp lint check bench clean
+.PHONY: help demo test test-long test-live test-mcp test-browser lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test-long  the same, with many more random cases"
 	@echo "make test-live  those that a real OpenMeter can run, against BAC_TEST_OPENMETER=http://host:port"
 	@echo "make test-mcp   the MCP conformance suite and Inspector (from npm) against bac mcp"
+	@echo "make test-browser  the HTML report, in a Chromium"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -40,6 +41,12 @@ test-mcp: $(RUNTIME)
 	@command -v npm >/dev/null || { echo "make test-mcp wants npm, and there is none"; exit 1; }
 	@npm ci --prefix tests/conformance --ignore-scripts --no-audit --no-fund --loglevel=error
 	@$(BIN)/python scripts/conformance.py
+
+# installs Chromium where it is missing and root asks, from Debian's packages
+test-browser: $(TOOLS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	@BAC_TEST_BROWSER="$$($(BIN)/python scripts/chromium.py)" && export BAC_TEST_BROWSER && \
+		$(BIN)/python -m pytest tests/render/test_plan_in_browser.py -vv -rs
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -239,6 +239,39 @@ def test_a_plan_as_markdown_is_a_comment(project: Bac) -> None:
     assert project("plan", "--format", "markdown").stdout.startswith("### bac plan: 8 to create")
 
 
+def test_a_plan_as_html_is_a_page(project: Bac) -> None:
+    found = project("plan", "--format", "html").stdout
+    assert found.startswith("<!doctype html>\n")
+    assert '"address":"entitlements.acme.ai_tokens"' in found
+
+
+@pytest.mark.parametrize("output", ["text", "markdown"])
+def test_a_saved_plan_is_rendered_as_the_plan_was(project: Bac, output: str) -> None:
+    shown = project("plan", "--out", "plan.json", "--format", output).stdout.partition("Next:")[0]
+    Path("bac.yaml").unlink()
+    assert project("render", "plan.json", "--format", output).stdout == shown
+    assert project("render", "plan.json", "--format", output, "--out", "out").stdout == ""
+    assert Path("out").read_text() == shown
+    assert Path("out").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_saved_plan_becomes_json_a_page_and_requests(project: Bac) -> None:
+    made = json.loads(project("plan", "--out", "plan.json", "--json").stdout)
+    assert json.loads(project("render", "plan.json", "--json").stdout) == made
+    assert f"<code>{made['digest'][:12]}</code>" in project("render", "plan.json", "--format", "html").stdout
+    planned, saved = (project(*args, "--show-requests").stdout for args in (["plan"], ["render", "plan.json"]))
+    assert sorted(saved) == sorted(planned)  # a file's keys are sorted
+
+
+def test_rendering_what_is_no_plan_names_the_file(project: Bac) -> None:
+    assert project("render", "nothing.json", code=1).stderr.startswith("error: nothing.json: No such file")
+    assert project("render", "bac.yaml", code=1).stderr.startswith("error: bac.yaml: this is no plan file of bac")
+    project("plan", "--out", "plan.json")
+    assert project("render", "plan.json", "--out", "no/where", code=1).stderr.startswith(
+        "error: --out no/where: No such"
+    )
+
+
 def test_show_requests_prints_the_writes_and_nothing_else(project: Bac) -> None:
     found = project("plan", "--show-requests").stdout
     assert found.startswith("# create customers.acme\nPOST /api/v1/customers\n  {\n")
@@ -406,6 +439,7 @@ def test_drift_is_exit_code_2_and_says_what_is_live(project: Bac) -> None:
     assert "name: live ACME Inc., catalog ACME Ltd." in found
     assert json.loads(project("drift", "--json", code=2).stdout)["counts"]["update"] == 1
     assert project("drift", "--format", "markdown", code=2).stdout.startswith("### bac drift: 0 to create, 1 to update")
+    assert "<h1>bac drift: local</h1>" in project("drift", "--format", "html", code=2).stdout
 
 
 # -- validate, schema ----------------------------------------------------------------------------

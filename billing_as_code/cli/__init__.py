@@ -12,7 +12,7 @@ from billing_as_code.cli.run import apply
 from billing_as_code.cli.serve import mcp
 from billing_as_code.cli.start import dev, init
 from billing_as_code.cli.tell import completion, explain, schema, version
-from billing_as_code.cli.view import drift, plan, validate
+from billing_as_code.cli.view import drift, plan, render, validate
 
 for command in (
     init,
@@ -21,6 +21,7 @@ for command in (
     apply,
     drift,
     diff,
+    render,
     pull,
     show,
     list_,

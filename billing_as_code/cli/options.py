@@ -15,6 +15,7 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 
 if TYPE_CHECKING:
     from billing_as_code.config import Config, Environment
+    from billing_as_code.plan import Plan
     from billing_as_code.render.terminal import Output, Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -164,6 +165,32 @@ def env_flag(config: Config, environment: Environment) -> str:
     except UsageError:
         default = ""
     return "" if environment.name == default else f" --env {environment.name}"
+
+
+def saved(file: Path) -> Plan:
+    """The plan that a file holds. Raises UsageError where it holds none."""
+    from billing_as_code.errors import UsageError
+    from billing_as_code.plan import load
+
+    try:
+        return load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}. bac plan --out {file} makes one") from error
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: this is no plan file of bac (bac plan --out FILE makes one)") from error
+
+
+def write(out: Path, text: str) -> None:
+    """Write what `--out` asks for, readable by its owner alone: a plan holds customers' names and addresses."""
+    from billing_as_code.errors import UsageError
+
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.strerror}") from error
 
 
 def stdout() -> Output:

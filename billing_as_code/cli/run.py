@@ -77,7 +77,7 @@ def apply(
 
     _agree(file is not None, bool(only or replaced or gap), resume, abandon, approved is not None)
     config = options.configuration()
-    made = _load(file) if file is not None else None
+    made = options.saved(file) if file is not None else None
     name = env if env is not None or made is None else made.target.environment
     environment = options.chosen(config, name)
     with service.open_session(config, environment) as session:
@@ -113,17 +113,6 @@ def _agree(saved: bool, making: bool, resume: bool, abandon: bool, approved: boo
         raise UsageError("--approved says by itself which plan is meant")
     if resume + abandon + (saved or making) > 1:
         raise UsageError("--resume and --abandon speak of the apply that died, and take no plan")
-
-
-def _load(file: Path) -> Plan:
-    from billing_as_code.plan import load
-
-    try:
-        return load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}. bac plan --out {file} makes one") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: this is no plan file of bac (bac plan --out FILE makes one)") from error
 
 
 def _preview(made: Plan, *, known: bool, as_json: bool) -> None:

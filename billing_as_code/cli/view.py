@@ -1,16 +1,16 @@
-"""Commands that change nothing: validate, plan, drift."""
+"""Commands that change nothing: validate, plan, drift, render."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from billing_as_code.cli import options
-from billing_as_code.errors import EXIT_CHANGES, CatalogError, Refused, UsageError
+from billing_as_code.errors import EXIT_CHANGES, CatalogError, Refused
 
 if TYPE_CHECKING:
     from billing_as_code.plan import Plan
@@ -63,12 +63,13 @@ def validate(env: str | None, output: str) -> None:
         "bac plan",
         "bac plan --env production --out plan.json",
         "bac plan --env production --format markdown > comment.md",
+        "bac plan --env production --format html > plan.html",
         "bac plan --only entitlements.acme --show-requests",
     ),
 )
 @options.env
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file, for bac apply.")
-@options.output_format("text", "markdown", "json")
+@options.output_format("text", "markdown", "json", "html")
 @options.changing
 @click.option("--show-requests", is_flag=True, help="Print every write that apply would send, and nothing else.")
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where there is something to change.")
@@ -103,7 +104,7 @@ def plan(
         if propose and made.changes:
             made = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
         if out is not None:
-            _save(made, out)
+            options.write(out, made.dump())
         proposed = f"Proposed. Next: bac approve {made.digest[:12]}{options.env_flag(config, environment)}"
         _show(session, made, output, out, show_requests, [proposed] if propose and made.changes else None)
     if exit_code and made.changes:
@@ -113,16 +114,26 @@ def plan(
 def _show(
     session: Session, made: Plan, output: str, out: Path | None, show_requests: bool, after: list[str] | None
 ) -> None:
-    from billing_as_code.render import machine, markdown, requests, text
+    from billing_as_code.render import requests, text
 
     if show_requests:
         options.stdout().lines(requests.requests(made))
-    elif output == "json":
-        options.stdout().text(machine.text(machine.plan(made)))
-    elif output == "markdown":
-        options.stdout().text(markdown.plan(made))
-    else:
+    elif output == "text":
         options.stdout().lines(text.plan(made, following=after or following(session, made, out)))
+    else:
+        options.stdout().text(written(made, output))
+
+
+def written(made: Plan, output: str, title: str = "bac plan") -> Iterable[str]:
+    """A plan in one of the formats that are files: Markdown, JSON or HTML."""
+    from billing_as_code.render import html, machine, markdown
+
+    match output:
+        case "markdown":
+            return markdown.plan(made, title=title)
+        case "html":
+            return html.page(made, title=title)
+    return machine.text(machine.plan(made))
 
 
 def following(session: Session, made: Plan, out: Path | None = None) -> list[str]:
@@ -139,15 +150,6 @@ def following(session: Session, made: Plan, out: Path | None = None) -> list[str
     return [f"Next: {command}"]
 
 
-def _save(made: Plan, out: Path) -> None:
-    """Readable by its owner alone: a plan holds customers' names and addresses."""
-    try:
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(made.dump())
-    except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}") from error
-
-
 @click.command(
     short_help="Show where live differs from the catalog.",
     epilog=options.examples(
@@ -157,7 +159,7 @@ def _save(made: Plan, out: Path) -> None:
     ),
 )
 @options.env
-@options.output_format("text", "markdown", "json")
+@options.output_format("text", "markdown", "json", "html")
 @click.pass_context
 def drift(ctx: click.Context, env: str | None, output: str) -> None:
     """Show what is live and not as the catalog says. Exit code 2 where there is any.
@@ -166,19 +168,51 @@ def drift(ctx: click.Context, env: str | None, output: str) -> None:
     """
     from billing_as_code import service
     from billing_as_code.render import drift as rendered
-    from billing_as_code.render import machine, markdown
 
     config = options.configuration()
     environment = options.chosen(config, env)
     with service.open_session(config, environment) as session, options.reading(environment) as progress:
         made = service.drift(session, progress=progress)
-    if output == "json":
-        options.stdout().text(machine.text(machine.plan(made)))
-    elif output == "markdown":
-        options.stdout().text(markdown.plan(made, title="bac drift"))
+    if output != "text":
+        options.stdout().text(written(made, output, title="bac drift"))
     else:
         flag = options.env_flag(config, environment)
         mends = f"bac plan{flag} shows what would mend it, bac apply{flag} does."
         options.stdout().lines(rendered.drift(made, following=mends))
     if made.changes:
         ctx.exit(EXIT_CHANGES)
+
+
+@click.command(
+    short_help="Print a saved plan, in any format.",
+    epilog=options.examples(
+        "bac render plan.json",
+        "bac render plan.json --format markdown --out comment.md",
+        "bac render plan.json --format html --out plan.html",
+    ),
+)
+@click.argument("file", metavar="PLAN", type=click.Path(dir_okay=False, path_type=Path))
+@options.output_format("text", "markdown", "json", "html")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
+@click.option("--show-requests", is_flag=True, help="Print every write that apply would send, and nothing else.")
+def render(file: Path, output: str, out: Path | None, show_requests: bool) -> None:
+    """Print a plan that `bac plan --out` wrote. Asks neither the catalog nor OpenMeter.
+
+    So one plan becomes a comment on a pull request, a page to look through, and what `bac apply` runs.
+    """
+    from billing_as_code.render import requests, text
+    from billing_as_code.render.lines import plain
+
+    made = options.saved(file)
+    if show_requests or output == "text":
+        lines = list(requests.requests(made) if show_requests else text.plan(made))
+        if out is None:
+            options.stdout().lines(lines)
+            return
+        told: Iterable[str] = plain(lines)
+    else:
+        told = written(made, output)
+    if out is None:
+        options.stdout().text(told)
+    else:
+        options.write(out, "".join(f"{row}\n" for row in told))
