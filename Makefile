@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long test-live test-mcp test-browser lint check bench clean
+.PHONY: help demo test test-long test-live test-mcp test-browser pictures lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test-live  those that a real OpenMeter can run, against BAC_TEST_OPENMETER=http://host:port"
 	@echo "make test-mcp   the MCP conformance suite and Inspector (from npm) against bac mcp"
 	@echo "make test-browser  the HTML report, in a Chromium"
+	@echo "make pictures   the README's pictures, from real output"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -47,6 +48,12 @@ test-browser: $(TOOLS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
 	@BAC_TEST_BROWSER="$$($(BIN)/python scripts/chromium.py)" && export BAC_TEST_BROWSER && \
 		$(BIN)/python -m pytest tests/render/test_plan_in_browser.py -vv -rs
+
+pictures: $(TOOLS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group browser
+	$(BIN)/python scripts/picture.py
+	@BAC_TEST_BROWSER="$$($(BIN)/python scripts/chromium.py)" && export BAC_TEST_BROWSER && \
+		$(BIN)/python scripts/photograph.py
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -31,6 +33,20 @@ _FONT = re.compile(r"\s*@font-face {{.*?}}\n", re.DOTALL)
 
 
 def main() -> int:
+    with edited() as folder:
+        svg = drawn(on_a_terminal(folder, "bac", "plan"))
+    if "--check" in sys.argv:
+        if not PICTURE.exists() or _comparable(PICTURE.read_text(encoding="utf-8")) != _comparable(svg):
+            sys.stderr.write("docs/plan.svg is not what a plan looks like: run python scripts/picture.py\n")
+            return 1
+        return 0
+    PICTURE.write_text(svg, encoding="utf-8")
+    return 0
+
+
+@contextmanager
+def edited() -> Iterator[Path]:
+    """A folder with the sample catalog, applied and then edited."""
     with tempfile.TemporaryDirectory(prefix="bac-picture-") as name:
         folder = Path(name)
         shutil.copy(PROJECT / "bac.yaml", folder)
@@ -42,14 +58,7 @@ def main() -> int:
             if before not in text:
                 raise SystemExit(f"{file} has no {before!r}: the picture's edits must follow the catalog")
             path.write_text(text.replace(before, after), encoding="utf-8")
-        svg = drawn(on_a_terminal(folder, "bac", "plan"))
-    if "--check" in sys.argv:
-        if not PICTURE.exists() or _comparable(PICTURE.read_text(encoding="utf-8")) != _comparable(svg):
-            sys.stderr.write("docs/plan.svg is not what a plan looks like: run python scripts/picture.py\n")
-            return 1
-        return 0
-    PICTURE.write_text(svg, encoding="utf-8")
-    return 0
+        yield folder
 
 
 def on_a_terminal(folder: Path, *command: str) -> str:
