@@ -21,19 +21,25 @@ _MOST_ROWS, _MOST_ROW_BYTES = 24, 12_000
 _MOST_FIELDS, _MOST_WHOM = 4, 8
 _LONGEST = 60
 _WARNING = 600
+_LEAST_OF_ALL = 30_000
 _LEAST = 400
 """Bytes kept for each class, so that its heading is there whatever the worse ones take."""
 
+__all__ = ["MOST_BYTES", "code", "plan"]
 
-def plan(plan: Plan, *, title: str = "bac plan", following: Sequence[str] = ()) -> Iterator[str]:
-    """The lines of the comment, headed by `title`. Never more than `MOST_BYTES`; what is left out is counted.
+
+def plan(
+    plan: Plan, *, title: str = "bac plan", following: Sequence[str] = (), most: int = MOST_BYTES
+) -> Iterator[str]:
+    """The lines of the comment, headed by `title`. Never more than `most` bytes, of which it takes 30,000 at least;
+    what is left out is counted.
 
     `title` and `following` are Markdown of the caller's own.
     """
     if not plan.changes:
         resources = values.counted(plan.existing, "resource")
         yield from (f"### {title}: nothing to do", "", f"{_about(plan)} is as the catalog says ({resources}).", "")
-        yield from _aside(plan, MOST_BYTES // 4)
+        yield from _aside(plan, 15_000)
         return
     head = [f"### {title}: {text.counts(plan)}", "", _about(plan), ""]
     if plan.scope:
@@ -43,7 +49,7 @@ def plan(plan: Plan, *, title: str = "bac plan", following: Sequence[str] = ()) 
     table = [*_whom(plan), "", *_counts(plan), ""]
     end = [*_aside(plan, 4_000), f"Digest `{plan.digest[:12]}`, intent `{plan.intent[:12]}`."]
     end += ["", *following] if following else []
-    left = MOST_BYTES - size(head) - size(table) - size(end) - _WARNING
+    left = max(most, _LEAST_OF_ALL) - size(head) - size(table) - size(end) - _WARNING
     yield from head
     warning, body = _body(plan, left)
     yield from warning
@@ -82,15 +88,14 @@ def _whom(plan: Plan) -> Iterator[str]:
 
 
 def _row(row: whom.Row) -> str:
-    what = whom.called(row.kind)
-    if row.what:
-        what += f" {cell(cut(row.what, _LONGEST))}"
-    elif row.number > 1:
-        what = f"{values.number(row.number)} {whom.called(row.kind, row.number)}"
+    words, name = whom.subject(row)
+    what = f"{words} {cell(cut(name, _LONGEST))}" if name else words
     how = whom.DONE[row.action] + (": " if row.moved else "") + "; ".join(map(_moved, row.moved[:_MOST_FIELDS]))
     if len(row.moved) > _MOST_FIELDS:
         how += f"; and {values.counted(len(row.moved) - _MOST_FIELDS, 'more field')}"
-    return f"| {sections.MARKS[row.cls]} {row.cls} | {what} | {how} | {_names(row)} |"
+    before, names, after = whom.named(row, _MOST_WHOM)
+    who = before + ", ".join(cell(cut(name, _LONGEST)) for name in names) + after
+    return f"| {sections.MARKS[row.cls]} {row.cls} | {what} | {how} | {who} |"
 
 
 def _moved(moved: whom.Moved) -> str:
@@ -100,17 +105,6 @@ def _moved(moved: whom.Moved) -> str:
 
 def _side(value: str) -> str:
     return value if value == whom.VARIOUS else cell(cut(value, _LONGEST))
-
-
-def _names(row: whom.Row) -> str:
-    if not row.whom:
-        return "everybody"
-    names = ", ".join(cell(cut(name, _LONGEST)) for name in row.whom[:_MOST_WHOM])
-    number = len(row.whom)
-    if number == 1:
-        return names
-    more = f" and {values.number(number - _MOST_WHOM)} more" if number > _MOST_WHOM else ""
-    return f"{whom.crowd(row.kind, number)}: {names}{more}"
 
 
 def _counts(plan: Plan) -> Iterator[str]:

@@ -59,11 +59,23 @@ def called(kind: str, number: int = 1) -> str:
     return name if number == 1 else f"{name}s"
 
 
-def crowd(kind: str, number: int) -> str:
-    """What people call so many of those whom a kind's changes are for."""
-    known = KINDS.get(kind)
-    name = known.keys[known.whom] if known is not None and known.whom is not None else "one"
-    return values.counted(number, name)
+def subject(row: Row) -> tuple[str, str]:
+    """(our words, the name) of what a row is about: `("entitlement", "ai_tokens")`, `("12 customers", "")`."""
+    if row.what or row.number == 1:
+        return called(row.kind), row.what
+    return f"{values.number(row.number)} {called(row.kind, row.number)}", ""
+
+
+def named(row: Row, most: int) -> tuple[str, tuple[str, ...], str]:
+    """(our words before, names, our words behind) of whom a row is for: `("3 customers: ", ("acme", ...), "")`."""
+    number = len(row.whom)
+    if not number:
+        return "everybody", (), ""
+    if number == 1:
+        return "", row.whom, ""
+    known = KINDS[row.kind]
+    crowd = values.counted(number, known.keys[known.whom or 0])
+    return f"{crowd}: ", row.whom[:most], f" and {values.number(number - most)} more" if number > most else ""
 
 
 def rows(found: Iterable[Change]) -> list[Row]:

@@ -196,13 +196,10 @@ def test_two_runs_write_the_same_page_in_ascii() -> None:
     assert once.isascii()
 
 
-def test_figures_have_a_section_of_their_own_with_their_method() -> None:
-    plot = '<svg role="img" viewBox="0 0 1 1"><title>Usage</title><rect width="1" height="1"/></svg>'
-    figure = html.Figure("37 of 412", "by usage <this> month", plot, ("customer", "usage"), (("<b>acme</b>", "12"),))
-    page = rendered(plans.everything(), figures=[figure])
-    assert plot in page.source
-    assert "37 of 412 by usage <this> month" in page.text
-    assert "<b>acme</b>" in page.text
+def test_figures_stand_between_what_changes_for_whom_and_the_list() -> None:
+    figure = '<section><h2>Nähe</h2><svg role="img" viewBox="0 0 1 1"><rect width="1" height="1"/></svg></section>'
+    source = rendered(plans.everything(), figures=[figure]).source
+    assert source.index('id="whom"') < source.index(figure.replace("ä", "&#228;")) < source.index('id="changes"')
 
 
 @pytest.mark.thorough

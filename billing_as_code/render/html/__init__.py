@@ -1,6 +1,5 @@
 """A plan as one HTML file that fetches nothing: to be searched, filtered and linked into, by mouse or keyboard."""
 
-from billing_as_code.render.html.figures import Figure
 from billing_as_code.render.html.page import page
 
-__all__ = ["Figure", "page"]
+__all__ = ["page"]

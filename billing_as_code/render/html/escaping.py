@@ -13,7 +13,12 @@ _MARKUP = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 def escaped(text: str) -> str:
     """A text as HTML's content or an attribute's value, in ASCII, so that no encoding changes it."""
-    return html.escape(visible(text)).encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return in_ascii(html.escape(visible(text)))
+
+
+def in_ascii(markup: str) -> str:
+    """Markup with every other character as a reference."""
+    return markup.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def data(value: Json) -> str:

@@ -16,8 +16,7 @@ from urllib.parse import urlencode
 from billing_as_code.model import Class
 from billing_as_code.plan import Plan
 from billing_as_code.render import changes, prose, text, values, whom
-from billing_as_code.render.html.escaping import data, escaped
-from billing_as_code.render.html.figures import Figure, section, table
+from billing_as_code.render.html.escaping import data, escaped, in_ascii
 from billing_as_code.render.html.view import changed
 from billing_as_code.render.views import cut
 
@@ -25,8 +24,12 @@ _MOST_ROWS, _MOST_WHOM, _MOST_FIELDS, _LONGEST = 100, 8, 6, 80
 _MOST_ASIDE = 1_000
 
 
-def page(plan: Plan, *, title: str = "bac plan", figures: Sequence[Figure] = ()) -> Iterator[str]:
-    """The lines of the file, in ASCII. `title` is what the page is about, before the environment's name."""
+def page(plan: Plan, *, title: str = "bac plan", figures: Iterable[str] = ()) -> Iterator[str]:
+    """The lines of the file, in ASCII. `title` is what the page is about, before the environment's name.
+
+    `figures` are sections of our own making, each with a heading of the second level: texts in them are escaped, and
+    they have no style of their own, which the policy drops.
+    """
     style, script = _asset("report.css"), _asset("report.js")
     name = f"{title}: {plan.target.environment}"
     yield "<!doctype html>"
@@ -40,7 +43,7 @@ def page(plan: Plan, *, title: str = "bac plan", figures: Sequence[Figure] = ())
     yield "<main>"
     if plan.changes:
         yield from _whom(plan)
-        yield from section(figures, "Whom it hits")
+        yield from map(in_ascii, figures)
         yield from _list(plan)
     yield from _aside(plan)
     yield "</main>"
@@ -101,12 +104,10 @@ def _whom(plan: Plan) -> Iterator[str]:
 
 def _what(row: whom.Row) -> str:
     """What a row is about, as a link to its changes in the list."""
-    name = f"{whom.called(row.kind)} {cut(row.what, _LONGEST)}" if row.what else whom.called(row.kind)
-    if row.number > 1 and not row.what:
-        name = f"{values.number(row.number)} {whom.called(row.kind, row.number)}"
+    words, name = whom.subject(row)
     wanted = {"class": str(row.cls), "action": row.action, "kind": row.kind, "q": row.what}
     link = urlencode({k: v for k, v in wanted.items() if v})
-    return f'<a href="#{escaped(link)}">{escaped(name)}</a>'
+    return f'<a href="#{escaped(link)}">{escaped(f"{words} {cut(name, _LONGEST)}".strip())}</a>'
 
 
 def _moved(moved: whom.Moved) -> str:
@@ -116,14 +117,8 @@ def _moved(moved: whom.Moved) -> str:
 
 
 def _names(row: whom.Row) -> str:
-    if not row.whom:
-        return "everybody"
-    names = ", ".join(cut(name, _LONGEST) for name in row.whom[:_MOST_WHOM])
-    number = len(row.whom)
-    if number == 1:
-        return escaped(names)
-    more = f" and {values.number(number - _MOST_WHOM)} more" if number > _MOST_WHOM else ""
-    return escaped(f"{whom.crowd(row.kind, number)}: {names}{more}")
+    before, names, after = whom.named(row, _MOST_WHOM)
+    return escaped(before + ", ".join(cut(name, _LONGEST) for name in names) + after)
 
 
 def _aside(plan: Plan) -> Iterator[str]:
@@ -136,14 +131,23 @@ def _aside(plan: Plan) -> Iterator[str]:
             for held in plan.held[:_MOST_ASIDE]
             for f in held.fields
         ]
-        yield from table(("address", "field", "before", "after"), rows)
+        yield from _table(("address", "field", "before", "after"), rows)
         yield _more(len(plan.held))
         yield "</section>"
     if plan.skipped:
         yield f'<section aria-labelledby="skipped"><h2 id="skipped">Not made ({values.number(len(plan.skipped))})</h2>'
-        yield from table(("address", "why"), [(a, prose.skipped(code)) for a, code in plan.skipped[:_MOST_ASIDE]])
+        yield from _table(("address", "why"), [(a, prose.skipped(code)) for a, code in plan.skipped[:_MOST_ASIDE]])
         yield _more(len(plan.skipped))
         yield "</section>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    cells = "".join(f'<th scope="col">{escaped(name)}</th>' for name in head)
+    yield '<div class="wide" tabindex="0" role="group" aria-label="Table">'
+    yield f"<table><thead><tr>{cells}</tr></thead><tbody>"
+    for row in rows:
+        yield "<tr>" + "".join(f"<td>{escaped(text)}</td>" for text in row) + "</tr>"
+    yield "</tbody></table></div>"
 
 
 def _more(number: int) -> str:
