@@ -10,6 +10,7 @@
   - Refused              a limit or a missing permission says no (exit code 5)
   - ApiError             OpenMeter answered something that is not what was asked for
     . Unreachable        no answer at all
+  - HostingError         the service that hosts the repository (GitHub, GitLab) did not do what it was asked
   - PartlyApplied        an apply stopped half-way (exit code 3)
   - RunUnfinished        an earlier apply died and is neither resumed nor given up (exit code 5)
   - GateRefused          a plan that needs an approval has none that counts; `code` says why (exit code 5, stale 4)
@@ -127,6 +128,17 @@ class GateRefused(Refused):
         self.code, self.message, self.next, self.digest = code, message, next, digest
         self.exit_code = EXIT_STALE if code == "drifted" else EXIT_REFUSED
         super().__init__(f"{message}. {next}")
+
+
+class HostingError(BacError):
+    """The service that hosts the repository refused a request, or gave no answer that makes sense.
+
+    `status` is the HTTP status, 0 where there was no answer.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class PartlyApplied(BacError):

@@ -98,7 +98,18 @@ class Plan:
     @cached_property
     def intent(self) -> str:
         """A digest of what a reviewer decides on; it stays the same while ids and fingerprints move."""
-        changes = [
+        changes = sorted(self._decided, key=lambda c: str(c["address"]))
+        return digest({"environment": self.target.environment, "owner": self.target.owner, "changes": changes})
+
+    @property
+    def decisions(self) -> dict[str, str]:
+        """The same for each change alone, by address: 12 hex digits each, to tell what two intents have apart."""
+        return {str(decided["address"]): digest(decided)[:12] for decided in self._decided}
+
+    @property
+    def _decided(self) -> list[dict[str, Json]]:
+        """The part of each change that a reviewer decides on."""
+        return [
             {
                 "address": written["address"],
                 "action": c.action,
@@ -107,8 +118,6 @@ class Plan:
             }
             for c, written in zip(self.changes, self.json["changes"], strict=True)
         ]
-        changes.sort(key=lambda c: c["address"])
-        return digest({"environment": self.target.environment, "owner": self.target.owner, "changes": changes})
 
     def dump(self) -> str:
         """The text of a plan file: canonical JSON and a newline."""

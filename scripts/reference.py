@@ -24,12 +24,18 @@ def commands() -> Iterator[str]:
     """The page of all commands, from their own help."""
     yield "# Commands\n\nGenerated from the commands' own help: each prints the same with `--help`.\n"
     context = click.Context(main, info_name="bac")
-    yield _help(main, context)
-    for name in sorted(main.list_commands(context)):
-        command = main.get_command(context, name)
+    yield from _commands(main, context)
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterator[str]:
+    """A group's own help, then that of each of its commands."""
+    yield _help(group, context)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
         assert command is not None
-        yield f"\n## bac {name}\n"
-        yield _help(command, click.Context(command, info_name=name, parent=context))
+        inner = click.Context(command, info_name=name, parent=context)
+        yield f"\n## {inner.command_path}\n"
+        yield from _commands(command, inner) if isinstance(command, click.Group) else (_help(command, inner),)
 
 
 def _help(command: click.Command, context: click.Context) -> str:

@@ -1,6 +1,7 @@
 """The command line: parse, call the service, render. Whatever costs time to import is imported inside commands."""
 
 from billing_as_code.cli.check import doctor
+from billing_as_code.cli.ci import ci
 from billing_as_code.cli.compare import diff
 from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
@@ -32,6 +33,7 @@ for command in (
     audit,
     ingest,
     mcp,
+    ci,
     doctor,
     dev,
     explain,

@@ -8,7 +8,7 @@ from billing_as_code.service.applying import abandon, apply, check, resume
 from billing_as_code.service.asking import Found, access, find, published, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
-from billing_as_code.service.contrasting import contrasted, since
+from billing_as_code.service.contrasting import base_of, contrasted, since
 from billing_as_code.service.declaring import unwritten
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
@@ -36,6 +36,7 @@ __all__ = [
     "access",
     "apply",
     "apply_approved",
+    "base_of",
     "check",
     "checkout",
     "contrasted",

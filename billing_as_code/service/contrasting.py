@@ -104,3 +104,13 @@ def since(config: Config, environment: Environment, ref: str) -> Contrast:
             first = str(error.problems[0]).removeprefix(folder + os.sep)
             return Contrast(name, environment.name, missing=f"the catalog of {ref[:12]} is wrong itself: {first}")
     return _made(config, (name, before), (environment.name, after))
+
+
+def base_of(config: Config, head: str) -> str:
+    """The base of a pull request whose commits end with `head`, where the work tree is its merge into that base, as
+    services check it out; "" where it is not."""
+    repository = Repository.around(config.root)
+    if repository is None:
+        return ""
+    base, *others = repository.parents("HEAD") or ("",)
+    return base if head and others == [head] else ""

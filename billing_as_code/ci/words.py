@@ -1,0 +1,136 @@
+"""What comments and issues say, around the plan as the renderer tells it. Pure.
+
+Whatever comes from the catalog, from OpenMeter or from an error stands in code: it can make no link and no mention, and
+no command of the service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from billing_as_code.ci.hosting import Review
+from billing_as_code.errors import BacError, CatalogError
+from billing_as_code.plan import Plan
+from billing_as_code.render import contrast, markdown, values
+from billing_as_code.render.lines import visible
+from billing_as_code.render.problems import problems
+from billing_as_code.service import Contrast, Outcome
+
+_MOST_NAMED = 100
+_MOST_APART = 1_200
+"""Bytes of addresses in each list of what an apply would do otherwise; the plan follows below."""
+_MOST_ROWS = 60
+_MOST_LENGTH = 300
+_TICKS = re.compile("`+")
+
+
+def planned(made: Plan, *, under_review: bool) -> Iterator[str]:
+    """A plan as the comment on a pull request."""
+    merging = (
+        "Merging applies this, breaking changes included: the review is the approval. Where something else would be "
+        "done by then, nothing is, and the pull request is told."
+    )
+    yield from markdown.plan(made, following=[merging] if under_review and made.changes else [])
+
+
+def offline(found: Contrast, environment: str, why: str) -> Iterator[str]:
+    """The difference to the base branch, for a pull request that must see no secret."""
+    yield from contrast.markdown(found, f"bac plan for {environment}: the catalog alone")
+    yield from (
+        "",
+        f"OpenMeter was not asked, since {why}: this is how the catalog differs from that of the base branch. "
+        "It counts for no apply: for a plan that does, push the commits to a branch of this repository.",
+    )
+
+
+def failed(job: str, environment: str, error: BacError) -> Iterator[str]:
+    """Why there is nothing to show."""
+    yield from (f"### bac {job}: failed for {markdown.code(environment)}", "")
+    rows = list(problems(error.problems)) if isinstance(error, CatalogError) else str(error).split("\n")
+    shown = [visible(row)[:_MOST_LENGTH] for row in rows[:_MOST_ROWS]]
+    yield from fenced(shown, len(rows) - len(shown))
+    yield from ("", f"Exit code {error.exit_code}. Nothing was written.")
+
+
+def stopped(made: Plan, review: Review | None, *, where: str) -> Iterator[str]:
+    """An apply that would do something else than what was reviewed, or something that nobody reviewed."""
+    name = markdown.code(made.target.environment)
+    if review is None:
+        yield from (f"### bac apply: nothing was written to {name}", "", f"Nobody reviewed a plan: {where}.", "")
+    else:
+        yield from (f"### bac apply: nothing was written to {name}", "", "What would be done now was not reviewed.", "")
+        yield from apart(made, review)
+    intent = made.intent[:12]
+    yield from (
+        f"What is below is what would be done now. If it is right, run the apply again and hand it the intent of this "
+        f"plan, `{intent}`; otherwise change the catalog, in another pull request.",
+        "",
+    )
+    yield from markdown.plan(made, title="now")
+
+
+def apart(made: Plan, review: Review) -> Iterator[str]:
+    """In which changes a plan is not the one that was reviewed."""
+    if not review.decided:
+        yield from (f"The reviewed intent was `{review.intent[:12]}`; the changes behind it are not kept here.", "")
+        return
+    now, then = made.decisions, review.decided
+    lists = (
+        ("would be done now and was not there when it was reviewed", now.keys() - then.keys()),
+        ("was reviewed and would not be done now", then.keys() - now.keys()),
+        ("would be done otherwise than it was reviewed", {a for a in now.keys() & then.keys() if now[a] != then[a]}),
+    )
+    for said, addresses in lists:
+        if addresses:
+            yield f"{values.number(len(addresses))} {said}:"
+            yield ""
+            shown, left = [], _MOST_APART
+            for name in map(visible, sorted(addresses)):
+                if (left := left - len(name.encode()) - 1) < 0:
+                    break
+                shown.append(name)
+            yield from (*fenced(shown, len(addresses) - len(shown)), "")
+
+
+def applied(made: Plan, outcome: Outcome, code: int) -> Iterator[str]:
+    """How an apply ended."""
+    name, tally = markdown.code(made.target.environment), outcome.tally
+    if not made.changes:
+        yield from (f"### bac apply: nothing to do in {name}", "", "It is as the catalog says.")
+        return
+    numbers = (("applied", tally.done), ("failed", tally.failed), ("not done", tally.blocked))
+    counts = ", ".join(f"{values.number(len(some))} {word}" for word, some in numbers if some or word == "applied")
+    yield from (f"### bac apply: {counts} in {name}", "")
+    loose = [f"{a} {why}" for a, why in outcome.loose]
+    rows = [*(f"{a}: {why}" for a, why in tally.failed.items()), *loose]
+    if rows:
+        shown = [visible(row)[:_MOST_LENGTH] for row in rows[:_MOST_NAMED]]
+        yield from (*fenced(shown, len(rows) - len(shown)), "")
+        yield f"Exit code {code}. Run the apply again: it plans anew and does what is left."
+    yield from ("", f"Digest `{made.digest[:12]}`, intent `{made.intent[:12]}`.")
+
+
+def drifted(made: Plan) -> Iterator[str]:
+    """What is live and not as the catalog says, as an issue."""
+    yield from markdown.plan(
+        made,
+        title="What would mend it",
+        following=[
+            "Somebody changed OpenMeter by hand, or an apply is due. Apply to have it as the catalog says, or change "
+            "the catalog (`bac pull` writes what is live into it). This issue closes by itself."
+        ],
+    )
+
+
+def fenced(rows: Sequence[str], more: int = 0) -> Iterator[str]:
+    """Lines as they are, whatever is in them."""
+    yield f"{(fence := _fence(rows))}text"
+    yield from rows
+    if more > 0:
+        yield f"… and {values.number(more)} more"
+    yield fence
+
+
+def _fence(rows: Iterable[str]) -> str:
+    return "`" * max(3, 1 + max((len(run) for row in rows for run in _TICKS.findall(row)), default=0))
