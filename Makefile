@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long test-live test-mcp test-browser pictures lint check bench clean
+.PHONY: help demo test test-long test-live test-mcp test-browser pictures actionlint lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test-mcp   the MCP conformance suite and Inspector (from npm) against bac mcp"
 	@echo "make test-browser  the HTML report, in a Chromium"
 	@echo "make pictures   the README's pictures, from real output"
+	@echo "make actionlint installs what make test checks workflow files with, where it is there"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -54,6 +55,11 @@ pictures: $(TOOLS)
 	$(BIN)/python scripts/picture.py
 	@BAC_TEST_BROWSER="$$($(BIN)/python scripts/chromium.py)" && export BAC_TEST_BROWSER && \
 		$(BIN)/python scripts/photograph.py
+
+# its package fetches a program from GitHub; where that cannot be reached Go's proxy has the source
+actionlint: $(TOOLS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group workflows || \
+		GOBIN="$(abspath $(BIN))" go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -91,10 +91,15 @@ def plan(
     desk.show("plan", lines)
     desk.output("plan", {"exit-code": str(planned.code), **planned.names})
     if pull is not None and not pull.foreign:
-        # the comment first: what counts as reviewed must have been there to be read
-        keep_one(desk.hosting.comments(pull), desk.mark("plan"), "", "\n".join(lines))
-        desk.hosting.check(pull, _check(desk, planned.code, planned.title, planned.review))
+        _put_before(desk, pull, lines, planned.code, planned.title, planned.review)
     return planned
+
+
+def _put_before(desk: Desk, pull: Pull, lines: list[str], code: int, title: str, review: Review | None = None) -> None:
+    """The comment, and then the check: what counts as reviewed must have been there to be read. A run that ends after
+    a later one says nothing any more."""
+    if keep_one(desk.hosting.comments(pull), desk.mark("plan"), "", "\n".join(lines)):
+        desk.hosting.check(pull, Check(desk.environment.name, desk.config.owner, code, title, review))
 
 
 def _lines(planned: Planned, desk: Desk, *, under_review: bool) -> Iterable[str]:
@@ -119,10 +124,6 @@ def _offline(desk: Desk, pull: Pull | None, base: str, why: str) -> Planned:
     return Planned(contrast=service.since(desk.config, desk.environment, ref), offline=why)
 
 
-def _check(desk: Desk, code: int, title: str, review: Review | None = None) -> Check:
-    return Check(desk.environment.name, desk.config.owner, code, title, review)
-
-
 def _tell_failure(desk: Desk, pull: Pull | None, error: BacError) -> None:
     """Tell a pull request why there is no plan. What keeps it from being told is a note to the error itself."""
     lines = list(words.failed("plan", desk.environment.name, error))
@@ -130,8 +131,7 @@ def _tell_failure(desk: Desk, pull: Pull | None, error: BacError) -> None:
         desk.show("plan", lines)
         desk.output("plan", {"exit-code": str(error.exit_code)})
         if pull is not None and not pull.foreign:
-            keep_one(desk.hosting.comments(pull), desk.mark("plan"), "", "\n".join(lines))
-            desk.hosting.check(pull, _check(desk, error.exit_code, f"No plan: exit code {error.exit_code}"))
+            _put_before(desk, pull, lines, error.exit_code, f"No plan: exit code {error.exit_code}")
     except BacError as untold:
         error.add_note(str(untold))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from billing_as_code.ci.hosting import Mark, Post, Thread
+from billing_as_code.ci.hosting import Mark, Post, Run, Thread
 
 
-def keep_one(thread: Thread, mark: Mark, title: str, body: str) -> Post:
-    """Let the one that bears this mark say `body`; it is made where there is none. What stands there then.
+def keep_one(thread: Thread, mark: Mark, title: str, body: str) -> bool:
+    """Let the one that bears this mark say `body`; it is made where there is none. Whether it says so then.
 
     Two jobs that both find none both write one: so each looks again afterwards, the oldest stays, and it says what the
     later run says. What a later run wrote is left alone. Raises HostingError.
@@ -17,15 +17,19 @@ def keep_one(thread: Thread, mark: Mark, title: str, body: str) -> Post:
         thread.write(title, text)
         found = find(thread, mark)
     if not found:  # a list that lags behind: it is there, and the next run finds it
-        return Post(0, text)
+        return True
     first, *others = found
-    latest = max((p for p in found), key=lambda p: mark.run_of(p.body) or (0, 0))
-    wanted = text if (mark.run_of(latest.body) or (0, 0)) <= mark.run else latest.body
+    latest = max(found, key=lambda post: _run(mark, post))
+    wanted = text if _run(mark, latest) <= mark.run else latest.body
     if first.body.strip() != wanted.strip():
         thread.edit(first, title, wanted)
     for other in others:
         thread.drop(other)
-    return first._replace(body=wanted)
+    return wanted == text
+
+
+def _run(mark: Mark, post: Post) -> Run:
+    return mark.run_of(post.body) or Run(0, 0)
 
 
 def find(thread: Thread, mark: Mark) -> list[Post]:
