@@ -263,6 +263,32 @@ def test_a_saved_plan_becomes_json_a_page_and_requests(project: Bac) -> None:
     assert sorted(saved) == sorted(planned)  # a file's keys are sorted
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("changes", 0, "action"), "smash"),
+        (("changes", 0, "class"), 3),
+        (("changes", 0, "after", "spec"), []),
+        (("changes", 0, "reads"), {}),
+        (("target", "url"), 5),
+        (("existing",), "12"),
+    ],
+)
+def test_a_plan_file_changed_into_what_nobody_can_carry_out_is_refused(
+    project: Bac, path: tuple[str | int, ...], value: object
+) -> None:
+    project("plan", "--out", "plan.json")
+    made = json.loads(Path("plan.json").read_text())
+    at = made
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = value
+    Path("plan.json").write_text(json.dumps(made))
+    for command in (["render", "plan.json"], ["apply", "plan.json", "--yes"]):
+        told = project(*command, code=1).stderr
+        assert told == "error: plan.json: this is no plan file of bac (bac plan --out FILE makes one)\n"
+
+
 def test_rendering_what_is_no_plan_names_the_file(project: Bac) -> None:
     assert project("render", "nothing.json", code=1).stderr.startswith("error: nothing.json: No such file")
     assert project("render", "bac.yaml", code=1).stderr.startswith("error: bac.yaml: this is no plan file of bac")

@@ -22,6 +22,11 @@ from billing_as_code.reader import Block, Items, describe, shown
 _LOWER_KEY = "lower-case letters, digits and single underscores between them"
 
 
+def fits(schema: Schema, document: Any) -> bool:
+    """Whether a document is as a JSON Schema says."""
+    return jsonschema_rs.validator_for(schema).is_valid(document)
+
+
 class Judge:
     """Judges the resources of one kind."""
 

@@ -169,11 +169,11 @@ def env_flag(config: Config, environment: Environment) -> str:
 
 def saved(file: Path) -> Plan:
     """The plan that a file holds. Raises UsageError where it holds none."""
+    from billing_as_code import service
     from billing_as_code.errors import UsageError
-    from billing_as_code.plan import load
 
     try:
-        return load(file.read_text(encoding="utf-8"))
+        return service.saved(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}. bac plan --out {file} makes one") from error
     except UsageError as error:

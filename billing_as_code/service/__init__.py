@@ -13,7 +13,7 @@ from billing_as_code.service.declaring import unwritten
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
-from billing_as_code.service.planning import drift, plan, validate
+from billing_as_code.service.planning import drift, plan, saved, validate
 from billing_as_code.service.proposing import files, meant, proposal, proposals, propose, propose_plan, tampered
 from billing_as_code.service.pulling import Pulled, pull, save
 from billing_as_code.service.reviewing import apply_approved, decidable, decide, read_audit
@@ -61,6 +61,7 @@ __all__ = [
     "read_audit",
     "resume",
     "save",
+    "saved",
     "show",
     "since",
     "take_over",

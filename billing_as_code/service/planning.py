@@ -10,12 +10,15 @@ from billing_as_code import live as live_state
 from billing_as_code import plan as plans
 from billing_as_code.catalog import Catalog, load_all
 from billing_as_code.catalog import load as load_catalog
+from billing_as_code.catalog.validation import fits
 from billing_as_code.config import Config
 from billing_as_code.errors import UsageError
+from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import Context
 from billing_as_code.live import Progress
-from billing_as_code.model import Address, State
+from billing_as_code.model import Address, Change, State
 from billing_as_code.plan import Plan
+from billing_as_code.planschema import plan_schema
 from billing_as_code.service.session import Session, uncollected
 
 
@@ -93,3 +96,19 @@ def _address(text: str, flag: str, desired: State) -> Address:
     if address not in desired:
         raise UsageError(f"{flag} {text}: the catalog has no such address")
     return address
+
+
+def saved(text: str) -> Plan:
+    """The plan that a file holds. Raises UsageError where it holds none, or one that was changed by hand into one that
+    nobody can carry out."""
+    made = plans.load(text)
+    if not all(map(_whole, made.changes)) or not fits(plan_schema(), made.json):
+        raise UsageError("this is no plan file of bac (bac plan --out FILE makes one)")
+    return made
+
+
+def _whole(change: Change) -> bool:
+    """Whether the specs of a change have a value for each field of its kind; an external one has none."""
+    kind = KINDS.get(change.address.kind)
+    sizes = {len(r.spec) for r in (change.before, change.after) if r is not None}
+    return kind is None or sizes <= {len(kind.fields), *([0] if change.action == "update" else [])}
