@@ -269,6 +269,7 @@ SUBSCRIPTIONS = SubscriptionKind(
     name="subscriptions",
     singular="subscription",
     keys=("customer",),
+    whom=0,
     key_schemas=(f.FREE_KEY,),
     key_refs=("customers",),
     listings=(V3Listing("/" + "/".join(PATH), (_RUNNING,)),),

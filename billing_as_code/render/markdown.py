@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Class
 from billing_as_code.plan import Plan
 from billing_as_code.render import changes, sections, text, values, whom
@@ -90,7 +90,8 @@ def _whom(plan: Plan) -> Iterator[str]:
 def _row(row: whom.Row) -> str:
     words, name = whom.subject(row)
     what = f"{words} {cell(cut(name, _LONGEST))}" if name else words
-    how = whom.DONE[row.action] + (": " if row.moved else "") + "; ".join(map(_moved, row.moved[:_MOST_FIELDS]))
+    told = [_moved(moved) for moved in row.moved[:_MOST_FIELDS]] + [_side(made) for made in row.made]
+    how = ": ".join(filter(None, (whom.DONE[row.action], "; ".join(told))))
     if len(row.moved) > _MOST_FIELDS:
         how += f"; and {values.counted(len(row.moved) - _MOST_FIELDS, 'more field')}"
     before, names, after = whom.named(row, _MOST_WHOM)
@@ -113,7 +114,7 @@ def _counts(plan: Plan) -> Iterator[str]:
     yield "|---" * (len(changes.SYMBOLS) + 2) + "|"
     kinds: dict[str, dict[str, int]] = {}
     for change in plan.changes:
-        known = change.address.kind in KINDS
+        known = change.address.kind in EVERY
         numbers = kinds.setdefault(change.address.kind if known else sections.UNKNOWN, {})
         for name in (change.action, str(change.cls)):
             numbers[name] = numbers.get(name, 0) + 1

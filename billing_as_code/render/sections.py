@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Class
 from billing_as_code.render import changes, text, values, whom
 from billing_as_code.render.lines import plain, visible
@@ -60,7 +60,7 @@ def told(found: Sequence[Change], room: int) -> Told:
     """All changes of one class within `room` bytes, with a heading for each kind."""
     kinds: dict[str, list[Change]] = {}
     for change in found:
-        kinds.setdefault(change.address.kind if change.address.kind in KINDS else UNKNOWN, []).append(change)
+        kinds.setdefault(change.address.kind if change.address.kind in EVERY else UNKNOWN, []).append(change)
     room -= AROUND * len(kinds)
     out = Told()
     naming = _Naming(found, room) if found[0].cls is Class.BREAKING else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.model import Action, Address, Change, Class, FieldChange
-from billing_as_code.render import text, values
+from billing_as_code.render import changes, text, values
 
+_MOST_MADE, _MOST_COMPARED = 3, 200
 MOST_APART = 8
 """So many things of a kind that change alike are told one by one; of more, only their number."""
 VARIOUS = "various"
@@ -27,21 +29,22 @@ class Moved(NamedTuple):
 
 class Row(NamedTuple):
     """Changes that are alike. `what` names the thing within its kind, "" where there are several, or where it is whom
-    the row is about; `whom` holds the parts of addresses that name them, as addresses spell them, () where it is for
-    everybody. `number` counts the changes."""
+    the row is about; `made` is the first of what is created, where it is the same for everybody; `whom` holds the parts
+    of addresses that name them, as addresses spell them, () where it is for everybody. `number` counts the changes."""
 
     cls: Class
     action: Action
     kind: str
     what: str
     moved: tuple[Moved, ...]
+    made: tuple[str, ...]
     whom: tuple[str, ...]
     number: int
 
 
 def parts(address: Address) -> tuple[str, str]:
     """(what it is, whom it is for) of an address, spelled as addresses are: `("ai_tokens", "acme")`."""
-    kind = KINDS.get(address.kind)
+    kind = EVERY.get(address.kind)
     at = kind.whom if kind is not None else None
     if at is None or at >= len(address.path):
         return spelled(*address.path), ""
@@ -55,7 +58,7 @@ def spelled(*path: str) -> str:
 
 def called(kind: str, number: int = 1) -> str:
     """What people call so many of a kind; nothing that a file of another's making says."""
-    name = KINDS[kind].singular if kind in KINDS else "unknown resource"
+    name = EVERY[kind].singular if kind in EVERY else "unknown resource"
     return name if number == 1 else f"{name}s"
 
 
@@ -73,7 +76,7 @@ def named(row: Row, most: int) -> tuple[str, tuple[str, ...], str]:
         return "everybody", (), ""
     if number == 1:
         return "", row.whom, ""
-    known = KINDS[row.kind]
+    known = EVERY[row.kind]
     crowd = values.counted(number, known.keys[known.whom or 0])
     return f"{crowd}: ", row.whom[:most], f" and {values.number(number - most)} more" if number > most else ""
 
@@ -104,7 +107,14 @@ def _row(what: str, some: Sequence[_Told]) -> Row:
     kind = first.address.kind
     moved = tuple(_moved(kind, fields) for fields in zip(*(c.fields for c, _ in some), strict=True))
     whom = tuple(dict.fromkeys(who for _, who in some if who))
-    return Row(first.cls, first.action, kind, what, moved, whom, len(some))
+    return Row(first.cls, first.action, kind, what, moved, _made([c for c, _ in some]), whom, len(some))
+
+
+def _made(some: Sequence[Change]) -> tuple[str, ...]:
+    if some[0].action != "create" or len(some) > _MOST_COMPARED:
+        return ()
+    made = {tuple(islice(changes.telling(c.after), _MOST_MADE)) for c in some if c.after is not None}
+    return made.pop() if len(made) == 1 else ()
 
 
 def _moved(kind: str, fields: Sequence[FieldChange]) -> Moved:

@@ -13,7 +13,7 @@ from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog.validation import fits
 from billing_as_code.config import Config
 from billing_as_code.errors import UsageError
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 from billing_as_code.kinds.base import Context
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Change, State
@@ -109,6 +109,6 @@ def saved(text: str) -> Plan:
 
 def _whole(change: Change) -> bool:
     """Whether the specs of a change have a value for each field of its kind; an external one has none."""
-    kind = KINDS.get(change.address.kind)
+    kind = EVERY.get(change.address.kind)
     sizes = {len(r.spec) for r in (change.before, change.after) if r is not None}
     return kind is None or sizes <= {len(kind.fields), *([0] if change.action == "update" else [])}

@@ -92,6 +92,18 @@ def test_many_names_in_a_row_are_cut_and_counted() -> None:
     assert row.endswith("| 30 customers: `c100`, `c101`, `c102`, `c103`, `c104`, `c105`, `c106`, `c107` and 22 more |")
 
 
+def test_what_is_made_alike_for_some_is_told_in_their_row() -> None:
+    some = [
+        plans.change("create", a, Class.COMMERCIAL, after=plans.resource(a, {"type": "static", "config": {"max": 5}}))
+        for a in ("entitlements.acme.seats", "entitlements.globex.seats")
+    ]
+    found = rendered(plans.plan(*some)).split("\n")
+    assert found[6] == (
+        "| 🟡 commercial | entitlement `seats` | created: `type: static`; `config: {max: 5}` "
+        "| 2 customers: `acme`, `globex` |"
+    )
+
+
 def test_a_table_counts_every_kind() -> None:
     found = rendered(plans.everything()).split("\n")
     assert "| kind | create | update | replace | delete | breaking |" in found

@@ -88,7 +88,8 @@ def _whom(plan: Plan) -> Iterator[str]:
     yield "".join(f'<th scope="col">{name}</th>' for name in ("class", "what", "how", "for whom"))
     yield "</tr></thead><tbody>"
     for row in rows[:_MOST_ROWS]:
-        how = ": ".join(filter(None, (whom.DONE[row.action], "; ".join(map(_moved, row.moved[:_MOST_FIELDS])))))
+        told = [_moved(moved) for moved in row.moved[:_MOST_FIELDS]] + [_code(made) for made in row.made]
+        how = ": ".join(filter(None, (whom.DONE[row.action], "; ".join(told))))
         more = len(row.moved) - _MOST_FIELDS
         how += f"; and {values.counted(more, 'more field')}" if more > 0 else ""
         yield f'<tr><td><span class="{row.cls}">{row.cls}</span></td><td>{_what(row)}</td>'
@@ -112,8 +113,11 @@ def _what(row: whom.Row) -> str:
 
 def _moved(moved: whom.Moved) -> str:
     share = f" ({escaped(moved.share)})" if moved.share else ""
-    sides = (f"<code>{escaped(cut(side, _LONGEST))}</code>" for side in (moved.before, moved.after))
-    return f"<code>{escaped(cut(moved.path, _LONGEST))}</code> {' &#8594; '.join(sides)}{share}"
+    return f"{_code(moved.path)} {_code(moved.before)} &#8594; {_code(moved.after)}{share}"
+
+
+def _code(text: str) -> str:
+    return text if text == whom.VARIOUS else f"<code>{escaped(cut(text, _LONGEST))}</code>"
 
 
 def _names(row: whom.Row) -> str:
