@@ -48,7 +48,6 @@ class Team:
         if like is not None:
             shutil.copytree(like, self.root)
             monkeypatch.chdir(self.root)
-            self.base = self.git("rev-parse", "HEAD")
             return
         (self.root / "catalog").mkdir(parents=True)
         monkeypatch.chdir(self.root)
@@ -58,8 +57,13 @@ class Team:
         self.write("bac.yaml", f"owner: acme\nenvironments: {{production: {target}, staging: {{}}}}\n{limits}\n")
         self.write(".gitignore", ".bac/\n")
         self.write("catalog/all.yaml", CATALOG)
-        self.base = self.commit("first")
+        self.commit("first")
         self.bac("apply", "--env", "production", "--yes")
+
+    @property
+    def base(self) -> str:
+        """The last commit of main."""
+        return self.git("rev-parse", "main")
 
     # -- the repository -----------------------------------------------------------------------------------------------
 

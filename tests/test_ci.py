@@ -675,9 +675,10 @@ def test_a_status_of_somebody_else_counts_for_nothing_on_gitlab(team: Team, lab:
 
 
 def test_a_fork_on_gitlab_is_compared_offline(team: Team, lab: GitLab) -> None:
+    base = team.base
     team.edit(*RAISE)
     head = team.commit("raise")
-    environ = lab.environ(number=3, sha=head, base=team.base, fork=True)
+    environ = lab.environ(number=3, sha=head, base=base, fork=True)
 
     log = team.bac("ci", "plan", "--env", "production", environ={**environ, "BAC_GITLAB_TOKEN": ""}).stdout
 

@@ -150,8 +150,14 @@ class Applying:
         self._desk, self._session = desk, session
         self._pull: Pull | None = None
 
-    def prepare(self, expected: str = "", progress: Reading = lambda done, known: None) -> Plan:
-        """The plan to carry out now, empty where there is nothing to do. `expected` is an intent that a person typed.
+    def prepare(
+        self,
+        expected: str = "",
+        progress: Reading = lambda done, known: None,
+        found: Callable[[Plan], None] = lambda made: None,
+    ) -> Plan:
+        """The plan to carry out now, empty where there is nothing to do; `found` is called with it before it is judged.
+        `expected` is an intent that a person typed.
 
         Raises ChangedIntent where it is not the reviewed one and Refused where there is none, after the pull request
         was told what would be done now.
@@ -162,6 +168,7 @@ class Applying:
         except BacError as error:
             self.fail(error)
             raise
+        found(made)
         if made.changes:
             self._demand_review(made, expected)
         return made

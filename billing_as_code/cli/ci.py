@@ -119,8 +119,7 @@ def apply_(ctx: click.Context, env: str | None, expect_intent: str, folder: Path
         with desk.session() as session:
             applying = Applying(desk, session)
             with options.reading(desk.environment) as progress:
-                made = applying.prepare(expect_intent, progress)
-            options.stdout().lines(text.plan(made))
+                made = applying.prepare(expect_intent, progress, lambda made: options.stdout().lines(text.plan(made)))
             try:
                 code = carry_out(session, partial(service.apply, session, made), plan=made, as_json=False)
             except BacError as error:
