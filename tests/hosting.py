@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -96,6 +97,11 @@ class Hub:
         raise NotImplementedError
 
 
+def now() -> str:
+    """The time, as both write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def page(items: list[Item], query: Mapping[str, str]) -> list[Item]:
     size, number = min(int(query.get("per_page", 30)), 100), int(query.get("page", 1))
     return items[(number - 1) * size : number * size]
@@ -130,7 +136,7 @@ class GitHub(Hub):
 
     def merge(self, number: int, sha: str) -> None:
         """Merge one, as this commit."""
-        self.pulls[number] |= {"merged_at": "2026-11-24T12:00:00Z", "merge_commit_sha": sha}
+        self.pulls[number] |= {"merged_at": now(), "merge_commit_sha": sha}
 
     def comments(self, number: int) -> list[Item]:
         """What stands on a pull request."""
@@ -302,8 +308,13 @@ class GitLab(Hub):
 
     def merge_request(self, number: int, *, head: str) -> None:
         """A merge request."""
-        self.merges[number] = {"iid": number, "sha": head, "state": "opened", "target_branch": "main"}
+        here = {"source_project_id": int(PROJECT), "target_project_id": int(PROJECT)}
+        self.merges[number] = {"iid": number, "sha": head, "state": "opened", "target_branch": "main", **here}
         self.notes[number] = []
+
+    def merge(self, number: int, sha: str) -> None:
+        """Merge one, as this commit."""
+        self.merges[number] |= {"state": "merged", "merge_commit_sha": sha, "merged_at": now()}
 
     def environ(self, *, number: int = 0, sha: str, base: str = "", fork: bool = False, job: int = 1) -> dict[str, str]:
         """The variables of a job."""
@@ -379,7 +390,14 @@ class GitLab(Hub):
         if len(request.body["description"]) > 255:
             raise Refuse(400, "description is too long")
         body = request.body
-        made = {"id": next(self.ids), "sha": sha, "author": ME, "status": body["state"], **body}
+        made = {
+            "id": next(self.ids),
+            "sha": sha,
+            "author": ME,
+            "status": body["state"],
+            "finished_at": now(),
+            **body,
+        }
         self.statuses.append(made)
         return made
 

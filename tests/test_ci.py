@@ -16,9 +16,13 @@ from hosting import GitHub, GitLab
 from pipeline import Team
 from serving import serving
 
+from billing_as_code.ci import words
 from billing_as_code.ci.github import GitHub as Adapter
-from billing_as_code.ci.hosting import Mark, Run
+from billing_as_code.ci.hosting import Mark, Review, Run
 from billing_as_code.ci.keeping import keep_one
+from billing_as_code.errors import StalePlan
+from billing_as_code.model import Address, Change, Class
+from billing_as_code.plan import Plan, Target
 
 LOWER = ("amount: 1000", "amount: 500")
 RAISE = ("amount: 1000", "amount: 2000")
@@ -419,6 +423,33 @@ def test_a_second_apply_does_nothing_and_edits_its_comment(team: Team, hub: GitH
     assert "### bac apply: nothing to do in `production`" in bodies(hub)[1]
 
 
+def test_a_review_counts_once_so_that_a_job_run_again_undoes_nothing_that_came_since(team: Team, hub: GitHub) -> None:
+    team.request(hub, 12, *RAISE)
+    team.job(hub, "plan", number=12)
+    first = team.merge(hub, 12)
+    team.job(hub, "apply")
+    team.edit("amount: 2000", "amount: 1000")
+    team.commit("back again")
+    team.bac("apply", "--env", "production", "--yes", "--allow-breaking")
+    team.git("switch", "--quiet", "--detach", first)
+
+    log = team.job(hub, "apply", code=5).stdout
+
+    assert "what was reviewed in the pull request 12 is applied to production already" in log
+
+
+def test_a_plan_that_was_made_after_the_merge_was_before_no_reviewer(team: Team, hub: GitHub) -> None:
+    team.request(hub, 12, *RAISE)
+    merged = team.git("rev-parse", "HEAD")
+    team.merge(hub, 12)
+    team.git("switch", "--quiet", "--detach", merged)
+    hub.pulls[12]["merged_at"] = "2020-01-01T00:00:00Z"
+    team.job(hub, "plan", number=12)
+    team.git("switch", "--quiet", "main")
+
+    assert "had no plan for production when it was merged" in team.job(hub, "apply", code=5).stdout
+
+
 def test_what_was_not_reviewed_stops_and_is_shown(live: Team, hub: GitHub, openmeter: str) -> None:
     live.request(hub, 12, *LOWER)
     live.job(hub, "plan", number=12)
@@ -481,7 +512,7 @@ def test_what_comments_say_counts_for_nothing(team: Team, hub: GitHub) -> None:
 
     log = team.job(hub, "apply", code=5).stdout
 
-    assert "the last commit of the pull request 12 has no plan for production" in log
+    assert "the last commit of the pull request 12 had no plan for production when it was merged" in log
 
 
 @pytest.mark.parametrize(
@@ -513,7 +544,7 @@ def test_the_last_plan_of_the_last_commit_is_what_counts(team: Team, hub: GitHub
     hub.checks.append({**hub.checks[0], "id": 9_999, "conclusion": "failure", "external_id": "12:"})
     team.merge(hub, 12)
 
-    assert "has no plan for production" in team.job(hub, "apply", code=5).stdout
+    assert "had no plan for production when it was merged" in team.job(hub, "apply", code=5).stdout
 
 
 def test_a_merged_fork_had_no_plan_and_stops(team: Team, hub: GitHub) -> None:
@@ -551,6 +582,35 @@ def test_an_openmeter_that_is_not_there_is_told_in_the_pull_request(live: Team, 
     live.job(hub, "apply", code=1)
 
     assert "### bac apply: failed for `production`" in bodies(hub)[1]
+
+
+# -- what they say ----------------------------------------------------------------------------------------------------
+
+
+def test_a_comment_fits_however_many_changes_there_are_and_names_what_is_breaking_first() -> None:
+    gone = [
+        Change(Address("customers", (f"customer-number-{n}-" + "x" * 60,)), "delete", cls=Class.BREAKING)
+        for n in range(3000)
+    ]
+    made = Plan(Target("production", "https://openmeter.cloud", "acme"), tuple(gone), {})
+    then = {f"customers.someone-else-{n}": "0" * 12 for n in range(3000)}
+
+    for said in (words.planned(made, under_review=True), words.stopped(made, Review("0" * 64, then), where="")):
+        body = Mark("plan", "acme", "production", Run(123456789012)).line() + "\n" + "\n".join(said)
+        assert len(body) < hosting.LONGEST
+        assert "3,000" in body
+
+
+def test_errors_are_told_in_code_and_cut() -> None:
+    error = StalePlan(
+        [(f"customers.c{n}", "is @everyone gone ``` ![x](http://evil) " + "y" * 5000) for n in range(500)]
+    )
+
+    said = list(words.failed("apply", "production", error))
+
+    assert sum(len(row) + 1 for row in said) < hosting.LONGEST
+    assert (said[2], said[-3]) == ("````text", "````")
+    assert said[-1] == "Exit code 4. Nothing was written."
 
 
 # -- drift ------------------------------------------------------------------------------------------------------------
@@ -644,7 +704,7 @@ def test_a_merge_request_goes_the_same_way_on_gitlab(live: Team, lab: GitLab, op
     live.git("switch", "--quiet", "main")
     live.git("merge", "--quiet", "--no-ff", "--message", "merge", "change")
     merged = live.git("rev-parse", "HEAD")
-    lab.merges[3] |= {"state": "merged", "merge_commit_sha": merged}
+    lab.merge(3, merged)
     live.by_hand(openmeter, "Somebody")
     live.bac("ci", "apply", *env, code=4, environ=lab.environ(sha=merged))
     assert "The reviewed intent was `" in lab.notes[3][1]["body"]
@@ -666,7 +726,7 @@ def test_a_status_of_somebody_else_counts_for_nothing_on_gitlab(team: Team, lab:
     lab.merge_request(3, head=head)
     team.bac("ci", "plan", "--env", "production", environ=lab.environ(number=3, sha=head))
     lab.statuses[0]["author"] = {"id": 6, "username": "mallory"}
-    lab.merges[3] |= {"state": "merged"}
+    lab.merge(3, head)
 
     assert (
         "nobody reviewed a plan"

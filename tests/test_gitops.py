@@ -80,7 +80,9 @@ class Play:
         states = [i["state"] for i in self.hub.issues.values()]
         if "on the pull request" in command:
             assert "issue.amount  100,000 → 50,000" in comments[0]
-            assert [c["conclusion"] for c in self.hub.checks] == ["success"]
+            assert [(c["name"], c["conclusion"]) for c in self.hub.checks] == [
+                ("bac plan (acme-billing, production)", "success")
+            ]
         if "on main" in command:
             assert "### bac apply: 1 applied in `production`" in comments[1]
         if "at night" in command:

@@ -12,11 +12,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from billing_as_code.ci.hosting import Check, Post, Pull, Review, Run, Thread
+from billing_as_code.ci.hosting import Check, Post, Pull, Review, Run, Thread, before, check_name
 from billing_as_code.ci.rest import Rest
 from billing_as_code.errors import HostingError, Problem, UsageError
 from billing_as_code.model import Json
@@ -106,7 +107,7 @@ class GitHub:
                 base=_commit(base["sha"]),
                 into=str(base["ref"]),
                 foreign=repository != self._repository or self.actor == _NO_SECRETS,
-                url=str(found.get("html_url") or ""),
+                merged_at=datetime.fromisoformat(found["merged_at"]) if found.get("merged_at") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise HostingError("GitHub describes the pull request in a way that is not understood") from error
@@ -131,12 +132,12 @@ class GitHub:
 
     def check(self, pull: Pull, check: Check) -> None:
         """A check run of the commit under review. It names the pull request, since one commit may stand in two."""
-        name = _check_name(check.project, check.environment)
         conclusion = "failure" if check.code not in (0, 2) else "success" if check.review is not None else "neutral"
         body: dict[str, Json] = {
-            "name": name,
+            "name": check.name,
             "head_sha": pull.head,
             "status": "completed",
+            "completed_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "conclusion": conclusion,
             "external_id": f"{pull.number}:{check.review.intent if check.review is not None else ''}",
             "output": {"title": check.title[:250], "summary": f"Exit code {check.code}."},
@@ -148,18 +149,30 @@ class GitHub:
         self.rest.send("POST", f"{self._at}/check-runs", body)
 
     def reviewed(self, pull: Pull, project: str, environment: str) -> Review | None:
-        query = {"check_name": _check_name(project, environment), "filter": "all"}
-        runs = [
-            run
-            for run in self.rest.pages(f"{self._at}/commits/{pull.head}/check-runs", "check_runs", **query)
-            if (run.get("app") or {}).get("slug") == self._app and run.get("name") == query["check_name"]
-        ]
-        ours = [r for r in runs if str(r.get("external_id") or "").startswith(f"{pull.number}:")]
-        latest = max(ours, key=lambda run: int(run.get("id") or 0), default={})
+        runs = self._checks(pull, check_name("plan", project, environment))
+        latest = max(
+            (r for r in runs if before(r.get("completed_at"), pull.merged_at)), key=lambda run: run["id"], default={}
+        )
         intent = str(latest.get("external_id") or "").partition(":")[2]
         if latest.get("conclusion") != "success" or not intent:
             return None
         return Review(intent, _decided_of(str((latest.get("output") or {}).get("text") or "")))
+
+    def used(self, pull: Pull, project: str, environment: str) -> bool:
+        runs = self._checks(pull, check_name("apply", project, environment))
+        return any(run.get("conclusion") == "success" for run in runs)
+
+    def _checks(self, pull: Pull, name: str) -> list[Mapping[str, Any]]:
+        """Ours of that name for a pull request, at its last commit."""
+        path = f"{self._at}/commits/{pull.head}/check-runs"
+        return [
+            run
+            for run in self.rest.pages(path, "check_runs", check_name=name, filter="all")
+            if (run.get("app") or {}).get("slug") == self._app
+            and run.get("name") == name
+            and isinstance(run.get("id"), int)
+            and str(run.get("external_id") or "").startswith(f"{pull.number}:")
+        ]
 
     # -- the runner's files -----------------------------------------------------------------------------------------
 
@@ -266,14 +279,10 @@ def _post(item: Any, number: str) -> Post:
 # -- what stands in a check -------------------------------------------------------------------------------------------
 
 
-def _check_name(project: str, environment: str) -> str:
-    return f"bac plan ({project}, {environment})"
-
-
 def _decided_text(review: Review) -> str:
     """A digest and an address a line, nothing where it does not fit: half of it would say that the rest is new."""
     rows = [f"{digest} {address}" for address, digest in sorted(review.decided.items())]
-    text = "\n".join(["What was put before the reviewers:", "", *(f"    {row}" for row in rows)])
+    text = "\n".join(["Each change, by a digest of what was decided on:", "", *(f"    {row}" for row in rows)])
     return text if len(text.encode()) <= _MOST_TEXT else "There are too many changes to list them here."
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from billing_as_code.ci.hosting import Check, Post, Pull, Review, Run, Thread
+from billing_as_code.ci.hosting import Check, Post, Pull, Review, Run, Thread, before, check_name
 from billing_as_code.ci.rest import Rest
 from billing_as_code.errors import HostingError, Problem, UsageError
 from billing_as_code.model import Json
@@ -92,7 +93,6 @@ class GitLab:
             base=at("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""),
             into=at("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
             foreign={at("CI_MERGE_REQUEST_SOURCE_PROJECT_ID")} != here,
-            url=f"{at('CI_MERGE_REQUEST_PROJECT_URL', '')}/-/merge_requests/{number}",
         )
 
     def merged(self) -> Pull | None:
@@ -100,9 +100,12 @@ class GitLab:
         for found in self.rest.pages(f"{self._at}/repository/commits/{quote(sha, safe='')}/merge_requests"):
             made = (found.get("merge_commit_sha"), found.get("squash_commit_sha"), found.get("sha"))
             if found.get("state") == "merged" and sha in made:
-                number, head = _id(found, "iid"), str(found.get("sha") or "")
                 return Pull(
-                    number, head, into=str(found.get("target_branch") or ""), url=str(found.get("web_url") or "")
+                    number=_id(found, "iid"),
+                    head=str(found.get("sha") or ""),
+                    into=str(found.get("target_branch") or ""),
+                    foreign=found.get("source_project_id") != found.get("target_project_id"),
+                    merged_at=_time(found.get("merged_at")),
                 )
         return None
 
@@ -124,7 +127,7 @@ class GitLab:
         """A commit status of the commit under review. It names the merge request, since one commit may stand in two."""
         intent = f" · !{pull.number} intent {check.review.intent}" if check.review is not None else f" · !{pull.number}"
         body: dict[str, Json] = {
-            "name": _check_name(check.project, check.environment),
+            "name": check.name,
             "state": "success" if check.code in (0, 2) else "failed",
             "description": check.title[: _MOST_DESCRIPTION - len(intent)] + intent,
         }
@@ -134,13 +137,31 @@ class GitLab:
 
     def reviewed(self, pull: Pull, project: str, environment: str) -> Review | None:
         """The intent alone: a status holds no more."""
-        name = _check_name(project, environment)
-        path = f"{self._at}/repository/commits/{quote(pull.head, safe='')}/statuses"
-        ours = [s for s in self.rest.pages(path, name=name, all="true") if s.get("name") == name and self._is_ours(s)]
-        ours = [s for s in ours if re.search(rf"!{pull.number}( |$)", str(s.get("description") or ""))]
-        latest = max(ours, key=lambda status: int(status.get("id") or 0), default={})
+        statuses = self._statuses(pull, check_name("plan", project, environment))
+        latest = max(
+            (s for s in statuses if before(s.get("finished_at") or s.get("created_at"), pull.merged_at)),
+            key=lambda s: s["id"],
+            default={},
+        )
         found = _INTENT.search(str(latest.get("description") or ""))
         return Review(found[2]) if found is not None and latest.get("status") == "success" else None
+
+    def used(self, pull: Pull, project: str, environment: str) -> bool:
+        statuses = self._statuses(pull, check_name("apply", project, environment))
+        return any(status.get("status") == "success" for status in statuses)
+
+    def _statuses(self, pull: Pull, name: str) -> list[Mapping[str, Any]]:
+        """Ours of that name for a merge request, at its last commit."""
+        path = f"{self._at}/repository/commits/{quote(pull.head, safe='')}/statuses"
+        of_it = re.compile(rf"!{pull.number}( |$)")
+        return [
+            status
+            for status in self.rest.pages(path, name=name, all="true")
+            if self._is_ours(status)
+            and status.get("name") == name
+            and isinstance(status.get("id"), int)
+            and of_it.search(str(status.get("description") or ""))
+        ]
 
     # -- the runner -------------------------------------------------------------------------------------------------
 
@@ -216,8 +237,12 @@ def _id(item: Any, name: str) -> int:
         raise HostingError("GitLab describes something in a way that is not understood") from error
 
 
-def _check_name(project: str, environment: str) -> str:
-    return f"bac plan ({project}, {environment})"
+def _time(value: object) -> datetime:
+    """When it was merged; long ago where that cannot be told, so that nothing counts as reviewed before."""
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _wait_of(status: int, headers: Mapping[str, str], body: str) -> float | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
 from billing_as_code.errors import Problem
@@ -20,7 +21,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A pull request (GitLab: merge request).
+    """A pull request (GitLab: merge request), which was `merged_at` that time, where it was.
 
     `head` is the commit that is reviewed, `base` the one it is compared with ("" where that is not known), `into` the
     branch it goes into. One that is `foreign` comes from another repository, or from a bot that gets no secrets: its
@@ -32,7 +33,7 @@ class Pull:
     base: str = ""
     into: str = ""
     foreign: bool = False
-    url: str = ""
+    merged_at: datetime | None = None
 
 
 class Post(NamedTuple):
@@ -84,14 +85,33 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a plan came out, as it stands at the commit that is reviewed. `code` is the exit code; a `review` is there
-    where there was a plan."""
+    """How a plan came out, or an apply of what was reviewed, as it stands at the commit that is reviewed. `code` is the
+    exit code; a `review` is there where there was a plan."""
 
-    environment: str
+    job: Literal["plan", "apply"]
     project: str
+    environment: str
     code: int
     title: str
     review: Review | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called beside the others."""
+        return check_name(self.job, self.project, self.environment)
+
+
+def check_name(job: str, project: str, environment: str) -> str:
+    """What the check of a job is called: `bac plan (acme, production)`."""
+    return f"bac {job} ({project}, {environment})"
+
+
+def before(time: str | None, limit: datetime | None) -> bool:
+    """Whether something was done by then; what cannot be told was not."""
+    try:
+        return limit is None or (time is not None and datetime.fromisoformat(time) <= limit)
+    except (TypeError, ValueError):
+        return False
 
 
 class Thread(Protocol):
@@ -143,11 +163,16 @@ class Hosting(Protocol):
         ...
 
     def check(self, pull: Pull, check: Check) -> None:
-        """Write how a plan came out where nobody can edit it: `reviewed` reads it."""
+        """Write how something came out where nobody can edit it: `reviewed` and `used` read it."""
         ...
 
     def reviewed(self, pull: Pull, project: str, environment: str) -> Review | None:
-        """What `check` wrote last for a pull request's last commit; None where there is nothing that counts."""
+        """What the last plan of a pull request's last commit put before its reviewers; None where that was none, or
+        came after the merge."""
+        ...
+
+    def used(self, pull: Pull, project: str, environment: str) -> bool:
+        """Whether what was reviewed was wholly applied already."""
         ...
 
     def summary(self, lines: Sequence[str]) -> None:

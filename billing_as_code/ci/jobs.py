@@ -99,7 +99,7 @@ def _put_before(desk: Desk, pull: Pull, lines: list[str], code: int, title: str,
     """The comment, and then the check: what counts as reviewed must have been there to be read. A run that ends after
     a later one says nothing any more."""
     if keep_one(desk.hosting.comments(pull), desk.mark("plan"), "", "\n".join(lines)):
-        desk.hosting.check(pull, Check(desk.environment.name, desk.config.owner, code, title, review))
+        desk.hosting.check(pull, Check("plan", desk.config.owner, desk.environment.name, code, title, review))
 
 
 def _lines(planned: Planned, desk: Desk, *, under_review: bool) -> Iterable[str]:
@@ -142,8 +142,8 @@ def _tell_failure(desk: Desk, pull: Pull | None, error: BacError) -> None:
 class Applying:
     """The apply after a merge: `prepare`, carry the plan out, `finish`; or `fail` where that breaks off.
 
-    What may be applied is what was reviewed: the intent that stands as a check at the last commit of the pull request
-    whose merge this is. Comments are for people, and are not read.
+    What may be applied is what was reviewed: the intent that stood as a check at the last commit of the pull request
+    whose merge this is, when it was merged; and once. Comments are for people, and are not read.
     """
 
     def __init__(self, desk: Desk, session: Session) -> None:
@@ -193,11 +193,20 @@ class Applying:
             return None, f"this commit is the merge of no pull request that {desk.hosting.name} knows"
         if pull.foreign:
             return None, f"the pull request {pull.number} came from outside, so there was no plan"
-        found = desk.hosting.reviewed(pull, desk.config.owner, desk.environment.name)
-        return found, f"the last commit of the pull request {pull.number} has no plan for {desk.environment.name}"
+        name = desk.environment.name
+        found = desk.hosting.reviewed(pull, desk.config.owner, name)
+        if found is not None and desk.hosting.used(pull, desk.config.owner, name):
+            return None, f"what was reviewed in the pull request {pull.number} is applied to {name} already"
+        return found, f"the last commit of the pull request {pull.number} had no plan for {name} when it was merged"
 
     def finish(self, made: Plan, outcome: Outcome, code: int) -> None:
-        """Tell how it ended."""
+        """Tell how it ended. What was reviewed and is applied is used: later runs of the same job must not undo with it
+        what came since."""
+        desk, pull = self._desk, self._pull
+        if pull is not None and made.changes:
+            title = "Applied" if code == EXIT_DONE else f"Not wholly applied: exit code {code}"
+            names = (desk.config.owner, desk.environment.name)
+            desk.hosting.check(pull, Check("apply", *names, code, title, Review(made.intent)))
         self._tell(words.applied(made, outcome, code), code, made)
 
     def fail(self, error: BacError) -> None:

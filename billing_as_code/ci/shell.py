@@ -43,6 +43,9 @@ class Shell:
     def reviewed(self, pull: Pull, project: str, environment: str) -> Review | None:
         raise HostingError("a shell has no pull requests")
 
+    def used(self, pull: Pull, project: str, environment: str) -> bool:
+        raise HostingError("a shell has no pull requests")
+
     def summary(self, lines: Sequence[str]) -> None:
         """Nothing beside the files."""
 
