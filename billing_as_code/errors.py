@@ -38,6 +38,10 @@ class UsageError(BacError):
     """The command line or `bac.yaml` is wrong."""
 
 
+EDITS = "edits"
+"""The file of a problem that stands in no file, but in what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong in the catalog.

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from billing_as_code.agents.text import lines, message, seen
 from billing_as_code.errors import (
+    EDITS,
     ApiError,
     BacError,
     CatalogError,
@@ -103,9 +104,10 @@ def of(error: BacError) -> Failure:
     told = _told(error)
     if isinstance(error, CatalogError):
         problems = lines((str(problem) for problem in error.problems), _MOST_PROBLEMS)
-        return Failure(
-            told.code, f"The catalog is wrong in {len(error.problems)} places.", told.following, problems=problems
-        )
+        asked = all(problem.file == EDITS for problem in error.problems)
+        following = "Correct what was asked for, as the problems say." if asked else told.following
+        what = "What was asked for" if asked else "The catalog"
+        return Failure(told.code, f"{what} is wrong in {len(error.problems)} places.", following, problems=problems)
     return Failure(told.code, "\n".join(lines(str(error).split("\n"), _MOST_PROBLEMS)), told.following)
 
 

@@ -225,7 +225,7 @@ class _Loading:
         right_keys = judge.accepts_keys(address.path)
         for _, message, remedy in judge.wrong_keys(address.path) if not right_keys else ():
             self._problems.add(entry.place, address, message, remedy)
-        if isinstance(entry.raw, Block) and entry.raw.get(EXTERNAL_FIELD) is True:
+        if isinstance(entry.raw, Block) and entry.raw.get(EXTERNAL_FIELD) is True and kind.in_catalog:
             return self._external(address, entry)
         if not judge.accepts(entry.raw):
             wrongs = judge.wrongs(entry.raw)

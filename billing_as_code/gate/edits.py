@@ -15,14 +15,13 @@ from typing import Any
 from billing_as_code.catalog.layers import Entry
 from billing_as_code.catalog.load import Edits
 from billing_as_code.catalog.spelling import Spelling
-from billing_as_code.errors import CatalogError, Problem
+from billing_as_code.errors import EDITS, CatalogError, Problem
 from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Address, Json, Place
 from billing_as_code.reader import read
 
 MOST = 500
 """So many edits at a time; more are work for files and a pull request."""
-_FILE = "edits"
 _UNUSUAL = re.compile(r"[^\x20-\x7e]")
 
 
@@ -71,7 +70,7 @@ def entries(edits: Mapping[Address, Json]) -> Edits:
     problems: list[Problem] = []
     for address, spec in edits.items():
         if spec is None:
-            found[address] = Entry(None, Place(_FILE, 0, 0))
+            found[address] = Entry(None, Place(EDITS, 0, 0))
             continue
         try:
             text = json.dumps({"spec": spec}, ensure_ascii=False, allow_nan=False)
@@ -79,10 +78,10 @@ def entries(edits: Mapping[Address, Json]) -> Edits:
             problems.append(_problem(str(address), "holds what JSON cannot carry", "finite numbers, no deep nesting"))
             continue
         # every JSON text is YAML once what YAML cannot print is escaped as YAML does it
-        root, wrong = read(_FILE, _UNUSUAL.sub(lambda m: f"\\U{ord(m.group()):08x}", text).encode())
+        root, wrong = read(EDITS, _UNUSUAL.sub(lambda m: f"\\U{ord(m.group()):08x}", text).encode())
         problems += [_problem(str(address), p.message, p.remedy) for p in wrong]
         if root is not None:
-            found[address] = Entry(root["spec"], Place(_FILE, 0, 0))
+            found[address] = Entry(root["spec"], Place(EDITS, 0, 0))
     if problems:
         raise CatalogError(problems)
     return found
@@ -90,12 +89,12 @@ def entries(edits: Mapping[Address, Json]) -> Edits:
 
 def placeless(error: CatalogError) -> CatalogError:
     """The same problems; those of edits without line and column, since nobody has written those."""
-    theirs = [replace(p, line=0, column=0) for p in error.problems if p.file == _FILE]
-    return CatalogError([*sorted(theirs, key=str), *(p for p in error.problems if p.file != _FILE)])
+    theirs = [replace(p, line=0, column=0) for p in error.problems if p.file == EDITS]
+    return CatalogError([*sorted(theirs, key=str), *(p for p in error.problems if p.file != EDITS)])
 
 
 def _problem(address: str, message: str, remedy: str) -> Problem:
-    return Problem(_FILE, 0, 0, address, message, remedy)
+    return Problem(EDITS, 0, 0, address, message, remedy)
 
 
 def laid_over(below: Mapping[Address, Json], above: Mapping[Address, Json]) -> dict[Address, Any]:

@@ -85,6 +85,7 @@ def propose_plan(
         gap=gap,
         also_by=tuple(also_by),
     )
+    _refuse_unmergeable(session, made)
     changed = declare(session, made)  # what the files cannot say is no proposal
     if not (made.changes or changed):
         return Proposal(made, about, "open")
@@ -99,6 +100,18 @@ def propose_plan(
         args = digest({"edits": [e._asdict() for e in made.edits], "why": why})
         session.note("proposed", digest=made.digest, changes=len(made.changes), edits=len(made.edits), args=args)
     return session.proposals.get(made.digest, known_approvers(session))
+
+
+def _refuse_unmergeable(session: Session, made: Plan) -> None:
+    """Raises GateRefused where only what is merged is applied, and a part of a plan stands in no file."""
+    found = unwritten(made, session.kinds) if session.environment.propose == "git" else []
+    if found:
+        raise GateRefused(
+            "read_only",
+            f"{session.environment.name} is changed by what is merged (propose: git), and no file says {found[0]}",
+            "Have it done in OpenMeter itself, or where proposals are applied",
+            made.digest,
+        )
 
 
 def _below(session: Session, text: str) -> Proposal:

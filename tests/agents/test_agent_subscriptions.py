@@ -270,3 +270,37 @@ def test_it_is_in_no_list_of_resources_and_no_edit_takes_one_out(agent: Agent) -
     edits = [{"address": f"subscriptions.{KEY}", "spec": None}]
     told = agent.fails("plan_changes", edits=edits)
     assert told["code"] == "catalog_invalid"
+
+
+def test_no_file_says_it_so_it_cannot_be_merged(applied: Workspace) -> None:
+    publish(applied)
+    applied.configure(environments={"local": {"propose": "git"}})
+    agent = Agent(applied)
+    with unchanged(applied):
+        for tool, call in (
+            ("create_subscription", {"customer": KEY, "plan": "pro"}),
+            ("delete_subject", {"key": "cust_99"}),
+        ):
+            told = agent.fails(tool, **call)
+            assert (told["code"], "is changed by what is merged" in told["message"]) == ("read_only", True)
+    assert agent.call("list_proposals", all=True)["proposals"] == []
+
+
+def test_an_edit_that_asks_for_one_is_judged_as_any(agent: Agent, ada: Approver) -> None:
+    publish(agent.ws)
+    address = f"subscriptions.{KEY}"
+    wrong: list[tuple[Any, str]] = [
+        ({"plan": "pro"}, "version"),
+        ({"plan": "pro", "version": 1, "external": True}, "external"),
+        ({"plan": "pro", "version": 1, "timing": "next_billing_cycle"}, "timing"),
+        ({"plan": "pro", "version": 1, "addons": {}}, "addons"),
+    ]
+    with unchanged(agent.ws):
+        for spec, text in wrong:
+            told = agent.fails("plan_changes", edits=[{"address": address, "spec": spec}])
+            assert (told["code"], text in json.dumps(told["problems"])) == ("catalog_invalid", True), told
+        edits = [{"address": address, "spec": {"plan": "pro", "version": 1}}]
+        found = agent.call("plan_changes", edits=edits)
+    assert [c["address"] for c in found["changes"]] == [address]
+    ada.approve(agent.ws, found["digest"])
+    assert agent.call("apply_changes", digest=found["digest"])["done"] == [address]
