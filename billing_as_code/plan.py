@@ -233,6 +233,11 @@ def within(address: str, scope: str) -> bool:
     return address == scope or address.startswith(scope + ".")
 
 
+def unwritten(plan: Plan, kinds: Mapping[str, Kind]) -> list[str]:
+    """The addresses of a plan's edits that no catalog of these kinds can hold, or that take out what none declares."""
+    return [e.address for e in plan.edits if Address.parse(e.address).kind not in kinds or not (e.spec or e.was)]
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 

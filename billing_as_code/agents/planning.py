@@ -18,7 +18,7 @@ from billing_as_code.agents.text import Cleaner, lines, message, page, seen
 from billing_as_code.agents.tools import SCOPES, Desk, refuse_without
 from billing_as_code.errors import BacError, UsageError
 from billing_as_code.model import Change, FieldChange, Json
-from billing_as_code.plan import Plan
+from billing_as_code.plan import Plan, unwritten
 from billing_as_code.render import changes, machine, prose, values
 from billing_as_code.render.review import stamp
 from billing_as_code.service import Proposal, Session
@@ -133,7 +133,7 @@ def applied(desk: Desk, session: Session, digest: str) -> shapes.Applied:
 
 def _unwritten(session: Session, plan: Plan) -> list[str]:
     """What a plan does that no file of the catalog says, in sentences."""
-    found = ", ".join(lines(service.unwritten(plan, session.kinds), 5))
+    found = ", ".join(lines(unwritten(plan, session.kinds), 5))
     return [f"The catalog's files do not say this, before or after: it is in OpenMeter alone ({found})."] * bool(found)
 
 

@@ -80,9 +80,11 @@ def explain(topic: str | None, as_json: bool) -> None:
 
 def _meant(section: str) -> str:
     from billing_as_code.catalog.spelling import Spelling
-    from billing_as_code.kinds import KINDS
+    from billing_as_code.kinds import ASKED, KINDS
     from billing_as_code.kinds.schema import WORDS
 
+    if section in ASKED:
+        return f"a catalog has no such section; {ASKED[section].instead}"
     by_singular = {kind.singular: name for name, kind in KINDS.items()}
     if meant := by_singular.get(section):
         return f"did you mean `{meant}`?"

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from billing_as_code.gate.audit import Trail
 from billing_as_code.gate.decisions import Signed
 from billing_as_code.gate.proposals import Proposal
-from billing_as_code.kinds import EVERY
+from billing_as_code.kinds import EVERY, KINDS
 from billing_as_code.model import Change, Json, Value, canonical_json
-from billing_as_code.plan import Plan
+from billing_as_code.plan import Plan, unwritten
 from billing_as_code.render import pull, text, values, views
 from billing_as_code.render.lines import EMPTY, Line, Span, line, visible
 
@@ -80,7 +80,10 @@ def proposal(found: Proposal, files: Mapping[str, pull.File]) -> Iterator[Line]:
         yield line(Span("In the catalog's files", "heading"))
         for name, file in files.items():
             yield from pull.diff(name, file)
-        if not files:
+        alone = unwritten(found.plan, KINDS)
+        for address in alone:
+            yield line(f"  {visible(address)} is in OpenMeter alone: no file says it, before or after.")
+        if not (files or alone):
             yield line("  They say so already.")
     yield EMPTY
     yield line(f"Proposed by {visible(found.about.by)}, {time(found.about.at)}.")

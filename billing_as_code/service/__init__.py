@@ -9,7 +9,6 @@ from billing_as_code.service.asking import Found, access, find, published, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.contrasting import base_of, contrasted, since
-from billing_as_code.service.declaring import unwritten
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
@@ -66,7 +65,6 @@ __all__ = [
     "since",
     "take_over",
     "tampered",
-    "unwritten",
     "usage",
     "validate",
 ]

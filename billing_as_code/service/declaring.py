@@ -13,7 +13,6 @@ from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog.saving import write
 from billing_as_code.errors import CatalogError, GateRefused
 from billing_as_code.gate import declaring, edits
-from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Address, Json, State, canonical_json
 from billing_as_code.plan import Edit, Plan, said
 from billing_as_code.service.pulling import FileChange
@@ -47,11 +46,6 @@ def as_edits(asked: Mapping[Address, Json], before: State) -> tuple[Edit, ...]:
 def asked_of(plan: Plan) -> dict[Address, Json]:
     """The edits that a plan holds, as they were asked for."""
     return {Address.parse(e.address): json.loads(e.spec) if e.spec is not None else None for e in plan.edits}
-
-
-def unwritten(plan: Plan, kinds: Mapping[str, Kind]) -> list[str]:
-    """The addresses of a plan's edits that no catalog of these kinds can hold, or that take out what none declares."""
-    return [e.address for e in plan.edits if Address.parse(e.address).kind not in kinds or not (e.spec or e.was)]
 
 
 def declare(session: Session, plan: Plan) -> list[FileChange]:

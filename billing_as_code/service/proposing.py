@@ -14,8 +14,8 @@ from billing_as_code.gate.proposals import LIFE, About, Proposal
 from billing_as_code.gate.repository import Repository
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Json, State, digest
-from billing_as_code.plan import Plan
-from billing_as_code.service.declaring import as_edits, asked_of, declare, edited, unwritten
+from billing_as_code.plan import Plan, unwritten
+from billing_as_code.service.declaring import as_edits, asked_of, declare, edited
 from billing_as_code.service.planning import compared, load_desired
 from billing_as_code.service.pulling import FileChange
 from billing_as_code.service.session import Session, uncollected

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from agent import Agent, unchanged
+from commands import against
 from mortal import Killed, Mortal
 from reviewing import Approver, allow, apply_approved
 from subscribed import PRO, V1, publish
@@ -260,6 +261,22 @@ def test_a_section_of_a_catalogs_file_is_refused_with_what_to_do_instead(ws: Wor
         (3, "a catalog has no section `plans`"),
     ]
     assert "create_subscription" in refused.value.problems[0].remedy
+
+
+def test_the_review_and_the_explanation_say_that_no_file_has_it(
+    agent: Agent, ada: Approver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(agent.ws)
+    bac = against(agent.ws, monkeypatch)
+    for tool, call in (
+        ("create_subscription", {"customer": KEY, "plan": "pro"}),
+        ("delete_subject", {"key": "cust_99"}),
+    ):
+        told = agent.fails(tool, **call)
+        shown = bac("proposals", told["digest"][:12]).stdout
+        address = told["changes"][0]["address"]
+        assert f"{address} is in OpenMeter alone: no file says it, before or after." in shown
+    assert "create_subscription" in bac("explain", "subscriptions", code=1).stderr
 
 
 def test_it_is_in_no_list_of_resources_and_no_edit_takes_one_out(agent: Agent) -> None:
