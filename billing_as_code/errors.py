@@ -108,6 +108,10 @@ class Refused(BacError):
     exit_code = EXIT_REFUSED
 
 
+class RunUnderway(Refused):
+    """Another apply runs; when it has ended there may be nothing left to do."""
+
+
 class RunUnfinished(Refused):
     """An apply died earlier, and must be resumed or given up before the next one."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
-from billing_as_code.errors import Refused, RunUnfinished, UsageError
+from billing_as_code.errors import RunUnderway, RunUnfinished, UsageError
 from billing_as_code.model import Json
 
 StepKey = tuple[str, int]
@@ -139,13 +139,13 @@ class Runs:
 
     @contextmanager
     def lock(self, target_url: str) -> Iterator[None]:
-        """Held while one process applies; raises Refused where another does. It goes when the process does."""
+        """Held while one process applies; raises RunUnderway where another does. It goes when the process does."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder.parent / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise Refused(
+                raise RunUnderway(
                     "another bac apply is running here. Wait until it has finished, then plan again"
                 ) from error
             yield

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
+
 from billing_as_code.devserver import create_app
 from billing_as_code.devserver.server import make_quiet_server
 
@@ -24,3 +26,16 @@ def serving() -> Iterator[str]:
         thread.join()
         server.server_close()
         app.config["DATABASE"].close()
+
+
+class Elsewhere(httpx.HTTPTransport):
+    """The way to a server on a socket, whatever it is called."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = httpx.URL(url)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer from there."""
+        request.url = request.url.copy_with(host=self._url.host, port=self._url.port)
+        return super().handle_request(request)

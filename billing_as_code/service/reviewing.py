@@ -160,13 +160,21 @@ def apply_approved(session: Session, digest: str, *, progress: Progress = lambda
                 f"Open a pull request of {found.about.branch or 'the change'}",
                 found.digest,
             )
-        session.runs.refuse_unfinished(session.target.url)
+        _refuse_unfinished(session)
         approvers(session)
         approved(found)
         yield from _applied(session, found.plan, progress)
     except GateRefused as refused:
         session.note("refused", digest=refused.digest, code=refused.code)
         raise
+
+
+def _refuse_unfinished(session: Session) -> None:
+    """Raises RunUnfinished where an apply on this target died, RunUnderway where it only has not ended yet."""
+    runs, url = session.runs, session.target.url
+    if runs.unfinished(url) is not None:
+        with runs.lock(url):
+            runs.refuse_unfinished(url)
 
 
 def _applied(session: Session, plan: Plan, progress: Progress) -> Iterator[Event]:

@@ -17,7 +17,6 @@ from subprocess import PIPE
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 from agent import Agent
 from flask import Flask
@@ -28,7 +27,7 @@ from mcp.types import ElicitResult
 from prepared import prepared
 from profiles import share
 from reviewing import Approver, allow, propose
-from serving import serving
+from serving import Elsewhere, serving
 from subscribed import FEE_ALONE, publish
 from terminal import BAC
 from wire import refereed
@@ -191,6 +190,15 @@ def test_a_client_that_says_yes_to_every_question_approves_nothing(agent: Agent)
     assert agent.ws.writes() == []
 
 
+def test_what_is_part_of_another_proposal_is_not_applied_alone(agent: Agent, ada: Approver) -> None:
+    digest = wanted(agent)
+    tool, arguments = WANTED[1]
+    both = agent.fails(tool, **arguments, onto=digest)["digest"]
+    gets_nowhere(agent, digest, "approval_required")
+    ada.approve(agent.ws, both)
+    gets_nowhere(agent, digest, "approval_required")
+
+
 def test_an_approved_proposal_that_grows_needs_another_approval(agent: Agent, ada: Approver) -> None:
     digest = wanted(agent)
     ada.approve(agent.ws, digest)
@@ -266,21 +274,8 @@ def test_of_two_applies_of_one_approval_exactly_one_runs(agent: Agent, ada: Appr
 
     anyio.run(race)
     assert [one["status"] for one in told if "status" in one] == ["applied"]
-    assert {one["code"] for one in told if "code" in one} <= {"already_applied", "refused", "run_unfinished"}
+    assert {one["code"] for one in told if "code" in one} <= {"already_applied", "apply_running"}
     assert [w["path"] for w in agent.ws.writes()] == ["/api/v1/customers"]
-
-
-class Elsewhere(httpx.HTTPTransport):
-    """The way to a server on a socket, whatever it is called."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = httpx.URL(url)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer from there."""
-        request.url = request.url.copy_with(host=self._url.host, port=self._url.port)
-        return super().handle_request(request)
 
 
 def test_a_client_that_hangs_up_does_not_cut_an_apply_in_half(
