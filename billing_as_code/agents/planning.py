@@ -15,9 +15,9 @@ from billing_as_code.agents.depth import check_depth
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.shapes import AddressText, Cursor, Digest, Limit, Onto, Why
 from billing_as_code.agents.text import Cleaner, lines, message, page, seen
-from billing_as_code.agents.tools import SCOPES, Desk, refuse_without
+from billing_as_code.agents.tools import SCOPES, Desk, Question, refuse_without
 from billing_as_code.errors import BacError, UsageError
-from billing_as_code.model import Change, FieldChange, Json
+from billing_as_code.model import Change, Class, FieldChange, Json
 from billing_as_code.plan import Plan, unwritten
 from billing_as_code.render import changes, machine, prose, values
 from billing_as_code.render.review import stamp
@@ -102,6 +102,21 @@ class Planning:
         these tools: ask the user to run `bac approve` with the digest.
         """
         return applied(self._desk, self._desk.session(), digest.removeprefix("sha256:"))
+
+    def question(self, arguments: Mapping[str, Any]) -> Question | None:
+        """What a person is asked before a proposal is applied; nothing where it would be refused anyway."""
+        digest = arguments["digest"].removeprefix("sha256:")
+        try:
+            found = service.proposal(self._desk.session(), digest)
+        except BacError:
+            return None
+        if found.state != "approved" or found.decision is None:
+            return None
+        breaking = sum(change.cls is Class.BREAKING for change in found.plan.changes)
+        number = f"{len(found.plan.changes)} change{'s' if len(found.plan.changes) != 1 else ''}"
+        told = f"{number}, {breaking} of them breaking" if breaking else f"{number}, none of them breaking"
+        by = seen(found.decision.decision.by)
+        return Question(f"Apply {digest[:12]} to {self._desk.environment} now? {told}. {by} approved it.", digest)
 
 
 # -- what other tools use ---------------------------------------------------------------------------------------------

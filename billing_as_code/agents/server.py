@@ -97,7 +97,8 @@ def _tools(desk: Desk) -> Iterator[CheckedTool]:
     # usage is money, and it cannot be taken back
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
     yield checked(counting.ingest_event, desk, title="Record a usage event", annotations=hints)
-    yield checked(planning.apply_changes, desk, title="Apply an approved proposal", annotations=hints)
+    apply = planning.apply_changes
+    yield checked(apply, desk, title="Apply an approved proposal", annotations=hints, asks=planning.question)
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
     yield checked(Paying(desk).create_stripe_checkout, desk, title="Open a Stripe checkout", annotations=hints)
     hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)

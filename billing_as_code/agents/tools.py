@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from billing_as_code.agents import failures
+from billing_as_code.agents.confirming import confirmed
 from billing_as_code.agents.failures import Failure
 from billing_as_code.agents.text import LARGEST
 from billing_as_code.config import TOOLS, AgentPolicy, Rule
@@ -61,22 +63,38 @@ class Answer(BaseModel):
     )
 
 
+class Question(NamedTuple):
+    """What a person is asked before a call is run, and the digest that it is about."""
+
+    text: str
+    digest: str
+
+
+Asks = Callable[[Mapping[str, Any]], Question | None]
+"""What to ask before a call with these arguments is run, None where nothing is to be asked."""
+
+
 class CheckedTool(Tool):
     """A tool that takes the arguments of its schema and no others, and whose every failure is an answer."""
 
     scope: str
     report: Callable[[str], None] = Field(exclude=True)
     secret: str | None = Field(exclude=True, repr=False)
+    asks: Asks | None = Field(exclude=True)
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
         """Run it. Never raises: what goes wrong is in the answer. On a worker thread, which a client that hangs up
         does not end."""
-        return _without(self.secret, await self._run(arguments))
+        result = await self._run(arguments, context)
+        return _without(self.secret, result) if isinstance(result, CallToolResult) else result
 
-    async def _run(self, arguments: dict[str, Any]) -> CallToolResult:
+    async def _run(self, arguments: dict[str, Any], context: Any) -> CallToolResult | InputRequiredResult:
         try:
             refuse_without(self.scope)
             validated = self._validated(arguments)
+            question = await asyncio.to_thread(self.asks, validated) if self.asks is not None else None
+            if question is not None and (asked := await confirmed(context, *question)) is not None:
+                return asked
             return _result(self.name, await self.fn_metadata.call_fn(self.fn, False, validated))
         except Failure as failure:
             return failure.result()
@@ -96,7 +114,9 @@ class CheckedTool(Tool):
             raise Failure("invalid_arguments", "The arguments are nested too deep.", "Send flatter ones.") from error
 
 
-def checked(function: Callable[..., Answer], desk: Desk, *, title: str, annotations: ToolAnnotations) -> CheckedTool:
+def checked(
+    function: Callable[..., Answer], desk: Desk, *, title: str, annotations: ToolAnnotations, asks: Asks | None = None
+) -> CheckedTool:
     """The tool of a function: named and described by it, its arguments and its answer typed by it."""
     made = Tool.from_function(function, title=title, annotations=annotations)
     base = made.fn_metadata.arg_model
@@ -110,6 +130,7 @@ def checked(function: Callable[..., Answer], desk: Desk, *, title: str, annotati
         "scope": scope(made.name, desk.policy),
         "report": desk.report,
         "secret": desk.secret,
+        "asks": asks if desk.policy.confirm else None,
     }
     return CheckedTool(**fields)
 

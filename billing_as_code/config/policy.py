@@ -47,10 +47,14 @@ RULES: Mapping[Sort, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class AgentPolicy:
-    """What one environment lets agents do. `read_only` is stronger than any rule: then only what reads is left."""
+    """What one environment lets agents do. `read_only` is stronger than any rule: then only what reads is left.
+
+    `confirm` says whether the person at the agent's program is asked before what was approved is applied.
+    """
 
     read_only: bool = False
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    confirm: bool = True
 
     def rule(self, tool: str) -> Rule:
         """The rule of a tool; one that is not known is off."""

@@ -217,11 +217,12 @@ def _agents(raw: _Map) -> AgentPolicy:
     agents = raw.map("agents", "agents: {tools: {ingest_event: off}}")
     if agents is None:
         return AgentPolicy()
-    agents.only("read_only", "tools")
+    agents.only("read_only", "confirm", "tools")
     read_only = agents.value("read_only", False, "true or false", lambda v: isinstance(v, bool), "read_only: true")
+    confirm = agents.value("confirm", True, "true or false", lambda v: isinstance(v, bool), "confirm: false")
     tools = agents.map("tools", "tools: {ingest_event: off}")
     if tools is None:
-        return AgentPolicy(read_only)
+        return AgentPolicy(read_only, confirm=confirm)
     tools.only(*TOOLS)
     rules: dict[str, Rule] = {}
     for name, sort in TOOLS.items():
@@ -230,7 +231,7 @@ def _agents(raw: _Map) -> AgentPolicy:
         rule = tools.value(name, None, " or ".join(known), (*known, False).__contains__, f"{name}: {known[-1]}")
         if rule is not None:
             rules[name] = rule or "off"
-    return AgentPolicy(read_only, rules)
+    return AgentPolicy(read_only, rules, confirm)
 
 
 def _is_seconds(value: Any) -> bool:

@@ -27,6 +27,11 @@ def _agents() -> dict[str, Any]:
         "What AI agents may do over MCP (bac mcp).",
         {
             "read_only": {"type": "boolean", "default": False, "description": "Only tools that read."},
+            "confirm": {
+                "type": "boolean",
+                "default": True,
+                "description": "Whether the person at the agent's program is asked before an approved plan is applied.",
+            },
             "tools": _object("The rule of each tool.", tools),
         },
     )

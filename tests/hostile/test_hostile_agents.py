@@ -23,7 +23,6 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp import Client
-from mcp.types import ElicitResult
 from prepared import prepared
 from profiles import share
 from reviewing import Approver, allow, propose
@@ -173,21 +172,6 @@ def test_an_approval_is_for_one_target(agent: Agent, ada: Approver, change: dict
     agent.ws.configure(**changed)
     agent.restart()
     gets_nowhere(agent, digest, "wrong_target")
-
-
-def test_a_client_that_says_yes_to_every_question_approves_nothing(agent: Agent) -> None:
-    digest = wanted(agent)
-
-    async def yes(context: Any, params: Any) -> ElicitResult:
-        return ElicitResult(action="accept", content={"approve": True, "confirm": "local"})
-
-    async def ask() -> Any:
-        async with Client(agent.server, elicitation_callback=yes) as client:
-            return await client.call_tool("apply_changes", {"digest": digest})
-
-    agent.ws.forget()
-    assert anyio.run(ask).structured_content["code"] == "approval_required"
-    assert agent.ws.writes() == []
 
 
 def test_what_is_part_of_another_proposal_is_not_applied_alone(agent: Agent, ada: Approver) -> None:

@@ -125,14 +125,19 @@ class Pipe:
     def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The structured content of the answer to a call."""
         self.send(message)
+        facts: dict[str, Any] = self.line()["result"]["structuredContent"]
+        return facts
+
+    def line(self) -> dict[str, Any]:
+        """The next message."""
         assert self.process.stdout is not None
         late = threading.Timer(PATIENCE, self.process.kill)
         late.start()
         line = self.process.stdout.readline()
         late.cancel()
         assert SECRET.encode() not in line
-        facts: dict[str, Any] = json.loads(line)["result"]["structuredContent"]
-        return facts
+        message: dict[str, Any] = json.loads(line)
+        return message
 
     def end(self) -> str:
         """Let it go; what it said beside the wire."""
@@ -170,6 +175,24 @@ def test_an_apply_that_is_killed_is_told_of_and_finished_as_the_same_use(site: S
     assert told["code"] == "already_applied"
     assert second.end() == ""
     site.whole(digest)
+
+
+def test_a_client_that_hangs_up_when_its_person_is_asked_leaves_the_approval_unused(site: Site) -> None:
+    digest = site.approved(1)
+    hello = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {"elicitation": {}},
+        "clientInfo": {"name": "a program", "version": "1"},
+    }
+    pipe = Pipe(site.ws.root)
+    pipe.send({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})
+    assert pipe.line()["result"]["protocolVersion"] == "2025-11-25"
+    pipe.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+    params = {"name": "apply_changes", "arguments": {"digest": digest}}
+    pipe.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    assert pipe.line()["method"] == "elicitation/create"
+    assert pipe.end() == ""
+    assert (site.state(digest), site.ws.writes()) == ("approved", [])
 
 
 def test_a_client_that_gives_up_waiting_finds_the_apply_whole_when_it_asks_again(site: Site) -> None:
