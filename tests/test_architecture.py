@@ -23,7 +23,7 @@ FLOORS = (
     {"kinds"},
     {"reader", "document", "diff", "client", "journal"},
     {"catalog", "cascade"},
-    {"config", "order", "authoring", "contrast"},
+    {"config", "order", "authoring", "contrast", "impact"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest", "doctor", "gate"},
     {"executor", "render", "schemas"},
@@ -63,6 +63,7 @@ PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "plans
     "contrast",
     "standing",
     "doctor",
+    "impact",
 }
 """No input, no output, no clock: what these answer follows from what they are given."""
 WORLDLY = {"os", "time", "random", "socket", "subprocess", "threading", "logging", "pathlib", "io", "tempfile"}

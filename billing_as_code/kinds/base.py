@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from billing_as_code.kinds.fields import COMMERCIAL, SAFE, Absent, BadValue, Field, Names, Rank, Schema, always, same
 from billing_as_code.kinds.listings import PAGE, Item, Listing, Query, V1Listing, V3Listing, listed
 from billing_as_code.kinds.looks import Look, Sight
+from billing_as_code.kinds.moves import Allowance, Changes, Counter, Holder, Move
 from billing_as_code.kinds.table import Table
 from billing_as_code.model import (
     NO_FACTS,
@@ -305,6 +306,22 @@ class Kind(Table):
     def groupings(self, resource: Resource) -> tuple[str, ...]:
         """What its looks can be grouped by."""
         return ()
+
+    def allowance(self, resource: Resource) -> Allowance | None:
+        """What a resource lets a customer use of a feature; None of one that does not."""
+        return None
+
+    def holder(self, resource: Resource) -> Holder | None:
+        """Who may use what by a resource that has an allowance."""
+        return None
+
+    def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
+        """What a change does to what customers may use; `changes` are all of the plan."""
+        return ()
+
+    def counter(self, resource: Resource, live: State) -> Counter | None:
+        """How what is used by a live resource that has an allowance is counted; None where nothing is."""
+        return None
 
     def signs(self, live: State) -> Iterable[Sign]:
         """What a live state tells, by resources of the kind, of how its OpenMeter is set."""

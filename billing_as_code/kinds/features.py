@@ -12,6 +12,7 @@ from typing import Any
 from billing_as_code.kinds import fragments as f
 from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V1Listing, V3Listing
 from billing_as_code.kinds.looks import Answers, Table, View, times, word
+from billing_as_code.kinds.moves import Changes, Holder, Move
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, State, Step, Value
 
 FEATURES_PATH = ("api", "v3", "openmeter", "features")
@@ -261,6 +262,13 @@ class FeatureKind(Kind):
     def _off_bridge(self, after: Resource, context: Context) -> tuple[Step, ...]:
         bridge = (*FEATURES_PATH, Ref("id", str(after.address)))
         return (Step("DELETE", bridge, gone=True), self._create(after, context))
+
+    def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
+        """Who keeps it on the archived one: OpenMeter lets them use it on, and lets nobody change it any more
+        (recording ent_archived_feature)."""
+        for name, code in change.destroys:
+            if code == "kept_on_archived":
+                yield Move(change.address, Holder(*Address.parse(name).path[:2]), "archived", True)
 
     def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
         query = (("feature", resource.address.path[0]), ("excludeInactive", "true"), ("pageSize", FIRST), ("page", 1))

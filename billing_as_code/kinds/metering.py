@@ -8,9 +8,10 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from billing_as_code.kinds.looks import Answers, Group, Grouped, Look, Series, Sight, View, Window, exact, moment
+from billing_as_code.kinds.looks import Answers, Group, Grouped, Look, Series, Sight, View, Window, exact, moment, word
+from billing_as_code.kinds.moves import Growth, Span
 from billing_as_code.kinds.times import instant
-from billing_as_code.model import NO_MARKS, Json, Read
+from billing_as_code.model import NO_MARKS, Json, Read, canonical_json
 
 DAYS = 14
 SUBJECT = "subject"
@@ -83,6 +84,37 @@ def answered(by: Sequence[str], body: Json) -> list[Usage]:
         for row in body["data"]
     ]
     return sorted(rows, key=lambda row: (row.start, -row.value, [value or "" for value in row.groups.values()]))
+
+
+# -- for the impact of a plan ---------------------------------------------------------------------------------------
+
+MOST_CUSTOMERS = 50
+"""So many customers are asked for at once: OpenMeter takes 100, but an address of that length is too long for some
+proxies."""
+
+
+_GROWTH: Mapping[str, Growth] = {"unique_count": "distinct", "latest": "latest"}
+
+
+def growth(aggregation: str) -> Growth:
+    """How usage grows by what it is aggregated by."""
+    return _GROWTH.get(aggregation, "adds")
+
+
+def used(meter: str, span: Span, customers: Sequence[str], filters: Json = None) -> Read:
+    """The query of what customers used in a span of time, MOST_CUSTOMERS at most; `filters` are those of a feature as
+    OpenMeter's v1 shows them."""
+    query: list[tuple[str, Json]] = [("from", instant(span.start)), ("to", instant(span.end))]
+    query += [("filterCustomerId", id) for id in customers]
+    if filters:
+        query.append(("advancedMeterGroupByFilters", canonical_json(filters)))
+    return Read("used", ("api", "v1", "meters", meter, "query"), tuple(query))
+
+
+def used_by(body: Json) -> dict[str, Decimal]:
+    """What each customer used, by OpenMeter's ids; those that used nothing are not there. Raises KeyError, TypeError or
+    ValueError where the answer is none."""
+    return {word(row["customerId"]): exact(row["value"]) for row in body["data"]}
 
 
 def _series(days: Sequence[datetime], zero: Decimal | None, answers: Answers) -> View:

@@ -68,6 +68,7 @@ def canonical_minute(text: str) -> str:
 
 
 def to_minute(when: datetime) -> datetime:
+    """Cut to the minute, as OpenMeter cuts."""
     return when.replace(second=0, microsecond=0)
 
 
@@ -81,6 +82,11 @@ def parse_interval(text: str) -> Interval:
         raise ValueError(text)
     years, months, weeks, days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
     return Interval(12 * years + months, (weeks * 7 + days) * DAY + hours * 3600 + minutes * 60 + seconds)
+
+
+def seconds(interval: Interval) -> float:
+    """How long it is, as far as months are alike."""
+    return interval.months * 30.436875 * DAY + interval.seconds
 
 
 @_remembered
@@ -116,7 +122,7 @@ def add(when: datetime, interval: Interval, times: int = 1) -> datetime:
 
 def next_on_grid(anchor: datetime, interval: Interval, after: datetime, *, inclusive: bool = False) -> datetime:
     """The first point of the grid after `after` (or at it, where inclusive)."""
-    approximate = interval.months * 30.436875 * DAY + interval.seconds
+    approximate = seconds(interval)
     n = int((after - anchor).total_seconds() // approximate) - 1
     while True:
         point = add(anchor, interval, n)

@@ -32,13 +32,14 @@ from billing_as_code.kinds.base import (
     V1Listing,
     owner_of,
 )
-from billing_as_code.kinds.entitlements import knowing, rescuing, wire
+from billing_as_code.kinds.entitlements import knowing, moving, rescuing, wire
 from billing_as_code.kinds.entitlements.overriding import Overriding, lost
 from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
 from billing_as_code.kinds.grants.changing import void
 from billing_as_code.kinds.looks import times
+from billing_as_code.kinds.moves import Allowance, Changes, Counter, Holder, Move
 from billing_as_code.kinds.times import (
     canonical_interval,
     canonical_minute,
@@ -266,6 +267,20 @@ class EntitlementKind(Kind):
         fields = (FieldChange("grants", len(live.parts), len(live.parts) + len(entries) - len(twice), Class.SAFE),)
         reasons = ("finish_carry",) * bool(entries) + ("doubled",) * bool(twice)
         return Change(live.address, "update", fields, reasons, Class.SAFE, before=live, after=live, steps=tuple(steps))
+
+    # -- what customers may use --------------------------------------------------------------------
+
+    def allowance(self, resource: Resource) -> Allowance | None:
+        return moving.allowance(self, resource)
+
+    def holder(self, resource: Resource) -> Holder:
+        return Holder(*resource.address.path)
+
+    def counter(self, resource: Resource, live: State) -> Counter | None:
+        return moving.counter(self, resource, live)
+
+    def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
+        return moving.moves(self, change, changes)
 
     # -- what can be seen of one -------------------------------------------------------------------
 

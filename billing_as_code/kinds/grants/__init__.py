@@ -30,9 +30,10 @@ from billing_as_code.kinds.base import (
     Sight,
     V1Listing,
 )
-from billing_as_code.kinds.grants import changing, terms
+from billing_as_code.kinds.grants import changing, moving, terms
 from billing_as_code.kinds.grants.changing import Granting, void
 from billing_as_code.kinds.looks import times_in
+from billing_as_code.kinds.moves import Changes, Move
 from billing_as_code.kinds.times import (
     DAY,
     canonical_interval,
@@ -191,6 +192,9 @@ class GrantKind(Kind):
         if alive:  # it only says that nothing is left, and its void was never sent
             steps = (void(live.id or "", wire["effectiveAt"]), *steps)
         return Change(live.address, "update", fields, ("doubled",), Class.SAFE, before=live, after=live, steps=steps)
+
+    def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
+        return moving.moves(self, change)
 
     def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
         customer, feature, _ = resource.address.path
