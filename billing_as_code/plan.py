@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from billing_as_code import cascade, diff, document, order
 from billing_as_code.errors import PlanError, Protected, UsageError
+from billing_as_code.impact import Impact
+from billing_as_code.impact.document import impact_json, load_impact
 from billing_as_code.kinds.base import Context, Kind
 from billing_as_code.model import Address, Change, Class, Json, Resource, State, canonical_json, digest
 
@@ -50,6 +52,9 @@ class Plan:
     A proposal's plan has the `edits` of the catalog that it was made with, which become part of the catalog's files
     when it is applied, and the digest of the plan that it goes `onto`: one that it holds and takes the place of, or
     one that did the same before.
+
+    `impact` is whom it hits, where that was asked for. It stands beside the plan, in neither of its digests: usage goes
+    on, and what is applied is the same.
     """
 
     target: Target
@@ -61,6 +66,7 @@ class Plan:
     scope: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
     onto: str = ""
+    impact: Impact | None = None
 
     @property
     def cls(self) -> Class:
@@ -72,7 +78,7 @@ class Plan:
 
     @cached_property
     def json(self) -> dict[str, Json]:
-        """The plan as JSON; see `schemas/plan.schema.json`."""
+        """The plan as JSON, which its digest is of."""
         proposed: dict[str, Json] = {"edits": [e._asdict() for e in self.edits]} if self.edits else {}
         return (
             proposed
@@ -90,6 +96,11 @@ class Plan:
                 "base": dict(sorted(self.base.items())),
             }
         )
+
+    @property
+    def document(self) -> dict[str, Json]:
+        """The plan as JSON with its impact, where it has one; see `schemas/plan.schema.json`."""
+        return self.json | ({"impact": impact_json(self.impact)} if self.impact is not None else {})
 
     @cached_property
     def digest(self) -> str:
@@ -120,8 +131,12 @@ class Plan:
         ]
 
     def dump(self) -> str:
-        """The text of a plan file: canonical JSON and a newline."""
+        """The text that the digest is of: canonical JSON and a newline."""
         return canonical_json(self.json) + "\n"
+
+    def file(self) -> str:
+        """The text of a plan file: the same, with the impact."""
+        return canonical_json(self.document) + "\n"
 
 
 # -- making one ------------------------------------------------------------------------------------
@@ -248,10 +263,10 @@ def load(text: str) -> Plan:
         if data["version"] != VERSION:
             raise UsageError(f"the plan has version {data['version']}, this bac reads {VERSION}. Plan again")
         plan = _load(data)
-        if canonical_json(plan.json) != canonical_json(data):
+        if canonical_json(plan.document) != canonical_json(data):
             raise ValueError("it holds what no plan has")
         return plan
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise UsageError("this is no plan file of bac (bac plan --out FILE makes one)") from error
 
 
@@ -269,6 +284,7 @@ def _load(data: Mapping[str, Any]) -> Plan:
         tuple(data["scope"]),
         tuple(Edit(**e) for e in data.get("edits", [])),
         data.get("onto", ""),
+        load_impact(data["impact"]) if "impact" in data else None,
     )
 
 

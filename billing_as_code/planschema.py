@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from billing_as_code.impact.schema import HIT, IMPACT
 from billing_as_code.kinds.schema import DIALECT
 from billing_as_code.plan import VERSION
 
@@ -91,6 +92,8 @@ _DEFINITIONS: dict[str, Any] = {
             "needs": TEXTS,
         }
     ),
+    "impact": IMPACT,
+    "hit": HIT,
 }
 
 
@@ -113,9 +116,11 @@ def plan_schema() -> dict[str, Any]:
                 "base": {"type": "object", "additionalProperties": TEXT},
                 "edits": _list(_object({"address": ADDRESS, "spec": {"type": ["string", "null"]}, "was": TEXT})),
                 "onto": TEXT | {"description": "The digest of the proposal that this one holds, or repeats."},
+                "impact": _to("impact"),
             },
             "edits",
             "onto",
+            "impact",
         ),
         "$defs": _DEFINITIONS,
     }

@@ -5,6 +5,7 @@ from billing_as_code.cli.ci import ci
 from billing_as_code.cli.compare import diff
 from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
+from billing_as_code.cli.impact import impact
 from billing_as_code.cli.look import list_, show
 from billing_as_code.cli.own import owner
 from billing_as_code.cli.pull import pull
@@ -23,6 +24,7 @@ for command in (
     drift,
     diff,
     render,
+    impact,
     pull,
     show,
     list_,

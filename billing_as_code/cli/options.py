@@ -140,6 +140,21 @@ def changing(command: Command) -> Command:
     )(command)
 
 
+def impact(command: Command) -> Command:
+    """Whether a plan says whom it hits, and whether of everybody; the command gets `impact` and `full`."""
+    command = full(command)
+    return click.option(
+        "--impact", is_flag=True, help="Say whom it hits: who is over a lower limit, who will be, who loses access."
+    )(command)
+
+
+def full(command: Command) -> Command:
+    """Whether everybody's usage is read; the command gets `full`."""
+    return click.option(
+        "--full", is_flag=True, help="The usage of everybody who is hit, however many; else of 1,000, drawn by chance."
+    )(command)
+
+
 # -- what they stand for --------------------------------------------------------------------------------------------
 
 

@@ -65,6 +65,7 @@ def validate(env: str | None, output: str) -> None:
         "bac plan --env production --format markdown > comment.md",
         "bac plan --env production --format html > plan.html",
         "bac plan --only entitlements.acme --show-requests",
+        "bac plan --env production --impact",
     ),
 )
 @options.env
@@ -72,6 +73,7 @@ def validate(env: str | None, output: str) -> None:
 @options.output_format("text", "markdown", "json", "html")
 @options.changing
 @click.option("--show-requests", is_flag=True, help="Print every write that apply would send, and nothing else.")
+@options.impact
 @click.option("--exit-code", is_flag=True, help="Exit with 2 where there is something to change.")
 @click.option("--propose", is_flag=True, help="Keep the plan for a person's approval (bac approve).")
 @click.option("--why", default="", metavar="TEXT", help="With --propose: what its reviewer is told.")
@@ -85,6 +87,8 @@ def plan(
     replaced: tuple[str, ...],
     gap: bool,
     show_requests: bool,
+    impact: bool,
+    full: bool,
     exit_code: bool,
     propose: bool,
     why: str,
@@ -100,11 +104,16 @@ def plan(
     environment = options.chosen(config, env)
     with service.open_session(config, environment) as session:
         with options.reading(environment) as progress:
-            made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
+            if impact or full:
+                made = service.plan_with_impact(
+                    session, only=only, replaced=replaced, gap=gap, full=full, progress=progress
+                )
+            else:
+                made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
         if propose and made.changes:
             made = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
         if out is not None:
-            options.write(out, made.dump())
+            options.write(out, made.file())
         proposed = f"Proposed. Next: bac approve {made.digest[:12]}{options.env_flag(config, environment)}"
         _show(session, made, output, out, show_requests, [proposed] if propose and made.changes else None)
     if exit_code and made.changes:

@@ -17,6 +17,7 @@ from billing_as_code.impact.values import (
     band_of,
     counts,
     estimated,
+    ranked,
 )
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "estimated",
     "judged",
     "past_spans",
+    "ranked",
     "running",
 ]

@@ -32,6 +32,16 @@ class Case:
         return tuple(dict.fromkeys(str(m.of) for m in self.moves if m.down))
 
     @property
+    def is_made_anew(self) -> bool:
+        """Whether what gives it now is replaced by another."""
+        return any(m.before is not None and m.after is not None for m in self.moves)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether usage is counted, before or after."""
+        return any(side is not None and side.metered for side in (self.before, self.after))
+
+    @property
     def is_clear(self) -> bool:
         """Whether what becomes of it is certain without asking for usage."""
         return self.after is None or not self.after.metered or "archived" in self.how

@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 from billing_as_code.impact.cases import Case
 from billing_as_code.impact.values import PAST, Confidence, Hit, Outcome, Reading
-from billing_as_code.kinds.moves import Growth, Span
+from billing_as_code.kinds.moves import Growth, Move, Span
 from billing_as_code.kinds.times import add, next_on_grid, parse_instant, parse_interval, to_minute
 
-_SOON = Decimal("0.1")
-"""Less of a period than this tells nothing of its pace."""
+_TOO_SOON, _SOON = Decimal("0.02"), Decimal("0.1")
+"""Less of a period than this tells nothing of its pace: without any past, and where there is some."""
+_QUARTER = Decimal("0.25")
 _LATE = Decimal("0.5")
 """From here on a period's own pace is enough to go by."""
 _EXACT = Decimal("0.000001")
@@ -78,33 +79,35 @@ def limit_after(case: Case, reading: Reading, now: datetime) -> Decimal:
     before, after = case.before, case.after
     assert after is not None and after.amount is not None
     left = reading.left or {}
-    granted = sum((_granted(move.amount, move.since, move.grants, left, now) for move in case.moves), Decimal(0))
+    whole = [move for move in case.moves if move.how == "grant_gone" and case.is_made_anew and not restarts(case)]
+    granted = sum((_granted(move, left, now) for move in case.moves if move not in whole), Decimal(0))
     if restarts(case):
         issued = before.issued if before is not None else frozenset()
         kept = sum((amount for grant, amount in left.items() if grant not in issued), Decimal(0))
         return max(Decimal(0), after.amount + kept + granted)
     assert before is not None and before.amount is not None
     available = reading.available if reading.available is not None else before.amount
-    return max(Decimal(0), available + after.amount - before.amount + granted)
+    # what is made anew is made without them from the period's start, whatever they have paid for since
+    gone = min(-sum((move.amount for move in whole), Decimal(0)), max(Decimal(0), available - before.amount))
+    return max(Decimal(0), available + after.amount - before.amount + granted - gone)
 
 
-def _granted(
-    amount: Decimal, since: datetime | None, grants: Sequence[str], balances: Mapping[str, Decimal], now: datetime
-) -> Decimal:
+def _granted(move: Move, left: Mapping[str, Decimal], now: datetime) -> Decimal:
     """What a change of a grant adds now; it takes no more than what is left."""
-    there = sum((balances.get(grant, Decimal(0)) for grant in grants), Decimal(0))
-    if since is not None and since > now:
+    there = sum((left.get(grant, Decimal(0)) for grant in move.grants), Decimal(0))
+    if move.since is not None and move.since > now:
         return -there
-    if not grants:
-        return amount
-    return max(amount, -there) if any(grant in balances for grant in grants) else Decimal(0)
+    if not move.grants:
+        return move.amount
+    return max(move.amount, -there) if any(grant in left for grant in move.grants) else Decimal(0)
 
 
 # -- what will be used ----------------------------------------------------------------------------------------------
 
 
 class Outlook(NamedTuple):
-    """The usage by the end of a period: what is expected, and what each pace that was seen would lead to."""
+    """The usage by the end of a period: what is expected, and what each pace that was seen would lead to. Without any
+    pace nothing is known."""
 
     expected: Decimal
     paces: tuple[Decimal, ...]
@@ -121,7 +124,7 @@ def outlook(growth: Growth, usage: Decimal, passed: Decimal, past: Sequence[Deci
         return Outlook(least, (least, *(max(p, Decimal(0)) for p in seen)))
     to_come = 1 - passed
     average = sum(seen, Decimal(0)) / len(seen) if seen else None
-    linear = usage / passed if passed >= _SOON or (passed > 0 and not seen) else None
+    linear = usage / passed if passed >= (_SOON if seen else _TOO_SOON) else None
     paces = [usage + pace * to_come for pace in (*seen, *([linear] if linear is not None else []))]
     if growth == "distinct":  # the longer a period, the less of it is new: no pace goes beyond the largest seen
         most = max((*seen, usage)) if seen else None
@@ -131,7 +134,7 @@ def outlook(growth: Growth, usage: Decimal, passed: Decimal, past: Sequence[Deci
     else:
         pace = _mixed(linear, average, passed)
         expected = usage + pace * to_come
-    return Outlook(_rounded(max(least, expected)), tuple(_rounded(max(least, p)) for p in paces))
+    return Outlook(max(least, _rounded(expected)), tuple(max(least, _rounded(p)) for p in paces))
 
 
 def _seen(past: Sequence[Decimal | None]) -> list[Decimal]:
@@ -174,20 +177,22 @@ def judged(case: Case, reading: Reading, now: datetime) -> Hit:
         usage=reading.usage,
         past=reading.past,
         period=period,
-        growth=reading.growth if case.before is not None and case.before.metered else None,
+        growth=reading.growth if case.is_counted else None,
     )
     if case.after is None:
         return replace(hit, outcome="loses_access")
-    if not case.after.metered:
-        return replace(hit, confidence="low", why="static")
     if "archived" in case.how:
         return replace(hit, outcome="within", already=True)
+    if not case.after.metered:
+        return replace(hit, confidence="low", why="static")
     why = reading.trouble or ("recounted" if "recounted" in case.how else "")
     if why or period is None or reading.access is None:
         return replace(hit, confidence="low", why=why or "no_value")
     usage = Decimal(0) if restarts(case) else reading.usage or Decimal(0)
     limit, passed = limit_after(case, reading, now), _passed(period, now)
     hit = replace(hit, usage=usage, limit_after=limit)
+    if reading.past_unread:
+        hit = replace(hit, why="past_unread")
     found = outlook(reading.growth, usage, passed, reading.past)
     old = None if restarts(case) else hit.limit
     return _compared(hit, _Ground(usage, limit, old, passed), found)
@@ -227,6 +232,8 @@ def _compared(hit: Hit, ground: _Ground, found: Outlook) -> Hit:
         already = not taken and old is not None and usage >= old
         return replace(hit, outcome="loses_access" if taken else "over", already=already)
     would = found.expected >= limit
+    if not found.paces:
+        return replace(hit, expected=None, least=None, most=None, confidence="low", why="too_early")
     agreeing = sum((pace >= limit) == would for pace in found.paces)
     outcome: Outcome = "would_be_over" if would else "within"
     already = old is not None and (found.expected >= old) == would
@@ -235,6 +242,8 @@ def _compared(hit: Hit, ground: _Ground, found: Outlook) -> Hit:
 
 def _sure(agreeing: int, paces: int, passed: Decimal) -> Confidence:
     """How much paces that agree with an outcome say of it."""
-    if paces and agreeing == paces:
-        return "high" if paces > 1 or passed >= _LATE else "medium"
+    if paces == 1:
+        return "high" if passed >= _LATE else "medium" if passed >= _QUARTER else "low"
+    if agreeing == paces:
+        return "high"
     return "medium" if 2 * agreeing > paces else "low"

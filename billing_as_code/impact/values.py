@@ -49,6 +49,7 @@ class Reading:
     past: tuple[Decimal | None, ...] = ()
     growth: Growth = "adds"
     trouble: str = ""
+    past_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Hit:
     not known; `gone` says that there is nothing at all any more). `usage` counts from the start of the period as it
     will be, `past` are the last periods, the latest first. `expected` is the usage by the end of the period, between
     `least` and `most` as the paces differ. `already` says that the outcome is no other without the plan.
-    `why` is a code where the outcome is unknown: static, recounted, no_value, or the text of an error.
+    `why` is a code where the outcome is unknown (static, recounted, no_value, too_early), or past usage is
+    (past_unread), or the text of an error.
     """
 
     customer: str
@@ -116,9 +118,31 @@ class Impact:
         """The features that are hit, the one with the worst outcome first."""
         return tuple(dict.fromkeys(hit.feature for hit in self.hits))
 
+    @property
+    def customers(self) -> Mapping[Outcome, int]:
+        """How many customers there are of each outcome, each counted by its worst."""
+        worst: dict[str, Outcome] = {}
+        for hit in self.hits:  # the worst come first
+            worst.setdefault(hit.customer, hit.outcome)
+        found = dict.fromkeys(OUTCOMES, 0)
+        for outcome in worst.values():
+            found[outcome] += 1
+        return found
+
     def of(self, feature: str) -> tuple[Hit, ...]:
         """The hits of one feature."""
         return tuple(hit for hit in self.hits if hit.feature == feature)
+
+
+def ranked(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+    """The worst outcome first, in it what is furthest over, then by name."""
+    rank = {outcome: n for n, outcome in enumerate(OUTCOMES)}
+
+    def order(hit: Hit) -> tuple[int, Decimal, str, str]:
+        share = hit.share
+        return rank[hit.outcome], -share if share is not None else Decimal(0), hit.feature, hit.customer
+
+    return tuple(sorted(hits, key=order))
 
 
 class Counts(NamedTuple):

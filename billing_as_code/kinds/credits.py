@@ -25,7 +25,9 @@ from billing_as_code.kinds.looks import (
     exact,
     moment,
     totalled,
+    word,
 )
+from billing_as_code.kinds.moves import Used
 from billing_as_code.kinds.times import instant, parse_instant
 from billing_as_code.model import Address, Json, Read, Resource
 
@@ -70,6 +72,14 @@ def _value(period: Wire | None, answers: Answers) -> View:
 def has_access(found: Wire) -> bool:
     """OpenMeter leaves `hasAccess` out where it is false."""
     return found.get("hasAccess") is True
+
+
+def used(found: Wire) -> Used:
+    """A value, as its numbers. Raises KeyError, TypeError, ValueError or AttributeError where it is none."""
+    if not found:
+        return Used(None, None, None, {})
+    left = {word(grant): exact(balance) for grant, balance in (found.get("grantBalances") or {}).items()}
+    return Used(has_access(found), amount(found, "usage"), amount(found, "totalAvailableGrantAmount"), left)
 
 
 def config(text: Json) -> Content:

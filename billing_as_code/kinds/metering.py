@@ -111,6 +111,15 @@ def used(meter: str, span: Span, customers: Sequence[str], filters: Json = None)
     return Read("used", ("api", "v1", "meters", meter, "query"), tuple(query))
 
 
+def filters_of(feature: Json) -> Json:
+    """The filters of a feature as OpenMeter's v1 shows it. Raises KeyError, TypeError or AttributeError where it shows
+    none."""
+    found = feature["advancedMeterGroupByFilters"]
+    if not found.keys():
+        raise KeyError("advancedMeterGroupByFilters")
+    return found
+
+
 def used_by(body: Json) -> dict[str, Decimal]:
     """What each customer used, by OpenMeter's ids; those that used nothing are not there. Raises KeyError, TypeError or
     ValueError where the answer is none."""

@@ -55,13 +55,25 @@ class Allowance:
 
 
 class Counter(NamedTuple):
-    """How what a customer uses is counted: OpenMeter's ids of the customer and of the meter, and how usage grows.
-    `filters` is the read of what narrows it down, None where nothing does."""
+    """Where to look how much a customer uses: `value` is the read of what may be used now. For the periods before: the
+    ids of the customer and of the meter ("" where none counts), how usage grows, and the read of what narrows it down
+    (None where nothing does)."""
 
+    value: Read
     customer: str
-    meter: str
-    growth: Growth
-    filters: Read | None
+    meter: str = ""
+    growth: Growth = "adds"
+    filters: Read | None = None
+
+
+class Used(NamedTuple):
+    """What OpenMeter says of a value: whether there is access, what was used in the period, what may be used in it
+    altogether, and what is left of each grant by its id. All None or empty where it gives no value."""
+
+    access: bool | None
+    usage: Decimal | None
+    available: Decimal | None
+    left: Mapping[str, Decimal]
 
 
 class Move(NamedTuple):

@@ -18,7 +18,7 @@ def plan(plan: Plan) -> dict[str, Json]:
         "class": str(plan.cls) if plan.changes else None,
         "counts": {action: plan.count(action) for action in actions}
         | {str(cls): sum(c.cls is cls for c in plan.changes) for cls in reversed(Class)},
-        "plan": plan.json,
+        "plan": plan.document,
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from billing_as_code.kinds import EVERY
 from billing_as_code.model import Class
 from billing_as_code.plan import Plan
-from billing_as_code.render import changes, sections, text, values, whom
+from billing_as_code.render import changes, impact, sections, text, values, whom
 from billing_as_code.render.lines import plain
 from billing_as_code.render.markup import cell, code, fenced, size
 from billing_as_code.render.views import cut
@@ -47,6 +47,7 @@ def plan(
         more = f" and {values.number(len(plan.scope) - 20)} more" if len(plan.scope) > 20 else ""
         head += [f"Only {scope}{more}, and what it depends on. Nothing is pruned.", ""]
     table = [*_whom(plan), "", *_counts(plan), ""]
+    table += impact.markdown(plan.impact) if plan.impact is not None else ()
     end = [*_aside(plan, 4_000), f"Digest `{plan.digest[:12]}`, intent `{plan.intent[:12]}`."]
     end += ["", *following] if following else []
     left = max(most, _LEAST_OF_ALL) - size(head) - size(table) - size(end) - _WARNING

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Class
 from billing_as_code.plan import Plan, Target
-from billing_as_code.render import changes, prose, values
+from billing_as_code.render import changes, impact, prose, values
 from billing_as_code.render.lines import EMPTY, Line, Span, line, visible
 
 MOST_ALIKE = 200
@@ -35,6 +35,9 @@ def plan(plan: Plan, *, following: Sequence[str] = (), whole: bool = False) -> I
         yield line(f"Only {', '.join(visible(s) for s in plan.scope)}, and what it depends on. Nothing is pruned.")
     yield from sections(plan.changes, whole=whole)
     yield from aside(plan)
+    if plan.impact is not None:
+        yield EMPTY
+        yield from impact.text(plan.impact)
     yield EMPTY
     yield from _end(plan)
     yield from (line(text) for text in following)

@@ -9,6 +9,8 @@ from billing_as_code.service.asking import Found, access, find, published, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.contrasting import base_of, contrasted, since
+from billing_as_code.service.declaring import unwritten
+from billing_as_code.service.impacting import impact_now, plan_with_impact, what_if
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
 from billing_as_code.service.owning import Takeover, owners, take_over
@@ -45,12 +47,14 @@ __all__ = [
     "examine",
     "files",
     "find",
+    "impact_now",
     "ingest",
     "listing",
     "meant",
     "open_session",
     "owners",
     "plan",
+    "plan_with_impact",
     "proposal",
     "proposals",
     "propose",
@@ -67,4 +71,5 @@ __all__ = [
     "tampered",
     "usage",
     "validate",
+    "what_if",
 ]

@@ -40,10 +40,15 @@ def plan(
 ) -> Plan:
     """Compare the catalog with what is live. Changes nothing. Raises CatalogError, ApiError, PlanError."""
     with uncollected():
-        desired = load_desired(session)
-        width = session.environment.reads
-        live = live_state.read(session.client, session.kinds, width=width, progress=progress, like=desired)
+        desired, live = both_sides(session, progress)
         return compared(session, desired, live, only, replaced, gap)
+
+
+def both_sides(session: Session, progress: Progress = lambda done, known: None) -> tuple[State, State]:
+    """What the catalog says, and what is live. Raises CatalogError, ApiError."""
+    desired = load_desired(session)
+    width = session.environment.reads
+    return desired, live_state.read(session.client, session.kinds, width=width, progress=progress, like=desired)
 
 
 def load_desired(session: Session) -> State:

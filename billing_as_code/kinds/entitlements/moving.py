@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from billing_as_code.kinds import carryover as carry
-from billing_as_code.kinds import metering
+from billing_as_code.kinds import credits, metering
 from billing_as_code.kinds.base import Kind
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.meters import METERS
@@ -36,19 +36,22 @@ def allowance(kind: Kind, resource: Resource) -> Allowance | None:
 
 
 def counter(kind: Kind, resource: Resource, live: State) -> Counter | None:
-    """How what is used by a live one is counted."""
+    """Where to look how much is used by a live one."""
     customer = live.get(Address("customers", resource.address.path[:1]))
+    if customer is None or customer.id is None:
+        return None
+    path = ("api", "v2", "customers", customer.id, "entitlements", resource.address.path[1])
+    found = Counter(credits.value_read(path), customer.id)
     feature = live.get(Address("features", resource.address.path[1:]))
-    if customer is None or feature is None or (key := FEATURES.get(feature.spec, "meter")) is None:
-        return None
-    meter = live.get(Address("meters", (key,)))
-    if meter is None:
-        return None
+    key = FEATURES.get(feature.spec, "meter") if feature is not None else None
+    meter = live.get(Address("meters", (key,))) if key is not None else None
+    if feature is None or meter is None:
+        return found
     filtered = FEATURES.get(feature.spec, "filters") is not None
     # the older API shows filters in the words that a query takes
     filters = Read("filters", ("api", "v1", "features", feature.id or "")) if filtered else None
     growth = metering.growth(METERS.get(meter.spec, "aggregation"))
-    return Counter(customer.id or "", meter.id or "", growth, filters)
+    return found._replace(meter=meter.id or "", growth=growth, filters=filters)
 
 
 def moves(kind: Kind, change: Change, changes: Changes) -> Iterator[Move]:
