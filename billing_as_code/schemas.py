@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from billing_as_code.config.schema import config_schema
+from billing_as_code.expecting.schema import expectation_schema
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.schema import catalog_schema, overlay_schema
 from billing_as_code.planschema import plan_schema
@@ -19,6 +20,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "catalog.schema.json": catalog_schema(KINDS),
         "overlay.schema.json": overlay_schema(KINDS),
         "plan.schema.json": plan_schema(),
+        "test.schema.json": expectation_schema(),
     }
 
 

@@ -25,7 +25,7 @@ FLOORS = (
     {"catalog", "cascade"},
     {"config", "order", "authoring", "contrast", "impact"},
     {"plan"},
-    {"live", "sender", "planschema", "safety", "closing", "standing", "ingest", "doctor", "gate"},
+    {"live", "sender", "planschema", "safety", "closing", "standing", "ingest", "doctor", "gate", "expecting"},
     {"executor", "render", "schemas"},
     {"service", "starter"},
     {"agents", "ci"},
@@ -64,6 +64,7 @@ PURE = {"model", "kinds", "document", "diff", "cascade", "order", "plan", "plans
     "standing",
     "doctor",
     "impact",
+    "expecting",
 }
 """No input, no output, no clock: what these answer follows from what they are given."""
 WORLDLY = {"os", "time", "random", "socket", "subprocess", "threading", "logging", "pathlib", "io", "tempfile"}

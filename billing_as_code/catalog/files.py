@@ -1,5 +1,7 @@
 """Which files are the catalog: every `.yaml` and `.yml` below its folder, those of environments apart.
 
+Those whose name ends with `.test.yaml` are no part of it: they say what must hold of it (see `expecting`).
+
 Names that begin with a dot are not looked at (editors and git keep theirs there). A link may lead anywhere within the
 catalog; within one layer everything is read once, however many links lead to it.
 """
@@ -18,6 +20,7 @@ from billing_as_code.reader import MOST_BYTES
 ENVIRONMENTS = "environments"
 MOST_FILES = 50_000
 _SUFFIXES = (".yaml", ".yml")
+_TESTS = (".test.yaml", ".test.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,25 @@ def find(root: Path, unsaved: Unsaved = SAVED) -> Found:
     return found
 
 
-def _standing(root: Path) -> Found:
+def find_tests(root: Path) -> Found:
+    """The files that say what must hold of the catalog below `root`, found as `find` finds the catalog's."""
+    return _standing(root, tests=True)
+
+
+def _standing(root: Path, *, tests: bool = False) -> Found:
     found = Found()
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "there is no such folder"
         found.problems.append(Problem(label(root), 0, 0, "", what, "the `catalog:` line of bac.yaml names it"))
         return found
     environments = root / ENVIRONMENTS
-    found.base.extend(_Walk(root, found.problems, skip=environments).files(root))
+    found.base.extend(_Walk(root, found.problems, skip=environments, tests=tests).files(root))
     if environments.is_dir():
         for entry in _entries(environments, found.problems):
             if entry.is_dir():
-                files = _Walk(root, found.problems).files(entry)
+                files = _Walk(root, found.problems, tests=tests).files(entry)
                 found.environments[entry.name] = list(files)
-            elif entry.name.endswith(_SUFFIXES):
+            elif entry.name.endswith(_SUFFIXES) and entry.name.endswith(_TESTS) == tests:
                 remedy = f"move it to {ENVIRONMENTS}/<name>/, or out of {ENVIRONMENTS}/"
                 found.problems.append(Problem(label(entry), 0, 0, "", "belongs to no environment", remedy))
     return found
@@ -90,7 +98,8 @@ def content(path: Path) -> bytes | Problem:
 class _Walk:
     """One pass over a layer's folders, each real folder and file once."""
 
-    def __init__(self, root: Path, problems: list[Problem], *, skip: Path | None = None) -> None:
+    def __init__(self, root: Path, problems: list[Problem], *, skip: Path | None = None, tests: bool = False) -> None:
+        self._tests = tests
         self._root = Path(os.path.realpath(root))
         self._problems = problems
         self._skip = skip
@@ -105,19 +114,22 @@ class _Walk:
                 continue
             if path.is_dir():
                 pending.extend(reversed(_entries(path, self._problems)))
-            elif path.name.endswith(_SUFFIXES) and self._is_file(path):
+            elif self._is_meant(path.name) and self._is_file(path):
                 count += 1
                 if count > MOST_FILES:
                     self._problem(folder, f"holds more than {MOST_FILES:,} files", "put more into one file")
                     return
                 yield path
 
+    def _is_meant(self, name: str) -> bool:
+        return name.endswith(_SUFFIXES) and name.endswith(_TESTS) == self._tests
+
     def _is_ours(self, path: Path) -> bool:
         """False for what was seen already, and for links that lead out of the catalog or around in a circle."""
         linked = path.is_symlink()
         real = os.path.realpath(path)
         if linked and not Path(real).is_relative_to(self._root):
-            if path.name.endswith(_SUFFIXES) or path.is_dir():
+            if self._is_meant(path.name) or path.is_dir():
                 self._problem(path, "is a link out of the catalog", "move what it leads to into the catalog")
             return False
         if linked and Path(os.path.realpath(path.parent)).is_relative_to(real):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from billing_as_code.catalog.merging import Shape, merge, shape_of, shape_of_one
 from billing_as_code.catalog.problems import Problems
 from billing_as_code.catalog.spelling import Spelling
-from billing_as_code.catalog.templates import SECTION, Templates
+from billing_as_code.catalog.templates import SECTION, Templates, names_used
 from billing_as_code.kinds import ASKED
 from billing_as_code.kinds.base import Kind
 from billing_as_code.model import Address, Place
@@ -88,6 +88,14 @@ class Layer:
         message = f"this {what} stands twice, first at {first}"
         self._problems.add(place, address, message, "keep one of them")
 
+    def used(self) -> dict[Address, frozenset[str]]:
+        """The templates that each map of it uses by itself, by the beginning of the addresses below it."""
+        found: dict[Address, frozenset[str]] = {}
+        for kind, block, uses in self._sections:
+            if uses:
+                _uses_below(kind, block, (), found)
+        return found
+
     def resources(self, templates: Templates, *, is_overlay: bool = False) -> dict[Address, Entry]:
         """Its resources by address. In an overlay a null stays, also under a path too short for a resource."""
         found: dict[Address, Entry] = {}
@@ -128,6 +136,16 @@ class Layer:
         written = ".".join([kind.name, *(f"<{name}>" for name in kind.keys)])
         message = f"is {describe(value)}, must be a map of {key} keys"
         self._problems.add(place, address, message, f"{kind.name} are written as {written}")
+
+
+def _uses_below(kind: Kind, block: Block, path: tuple[str, ...], found: dict[Address, frozenset[str]]) -> None:
+    if names := names_used(block):
+        address = Address(kind.name, path)
+        found[address] = found.get(address, frozenset()) | names
+    if len(path) < len(kind.keys):
+        for key, value in block.items():
+            if isinstance(value, Block):
+                _uses_below(kind, value, (*path, key), found)
 
 
 class TooLargeError(Exception):

@@ -14,7 +14,7 @@ from billing_as_code.catalog.places import locate, path_of
 from billing_as_code.catalog.problems import EnoughError, Problems
 from billing_as_code.catalog.references import References
 from billing_as_code.catalog.spelling import Spelling
-from billing_as_code.catalog.templates import USE
+from billing_as_code.catalog.templates import USE, names_used
 from billing_as_code.catalog.validation import Judge
 from billing_as_code.catalog.wording import Wrong
 from billing_as_code.errors import Problem
@@ -35,11 +35,13 @@ class Catalog:
     """What the catalog says for one environment.
 
     `desired` holds external resources too, with the empty spec; `files` are those that were read, named as in messages.
+    `uses` are the templates that stand in a map, and those that they use, by the beginning of the addresses below it.
     """
 
     desired: State
     files: tuple[str, ...]
     entries: Mapping[Address, Entry] = field(default_factory=dict, repr=False)
+    uses: Mapping[Address, frozenset[str]] = field(default_factory=dict, repr=False)
 
     def place(self, address: Address, field: str = "") -> Place | None:
         """Where a field's value stands, or the nearest that does: an entry of a map is `metadata.crm_id`."""
@@ -106,6 +108,16 @@ def _load(
     return catalogs
 
 
+def _with_theirs(names: frozenset[str], templates: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Templates, and all that these use."""
+    found, queue = set(names), list(names)
+    while queue:
+        more = templates.get(queue.pop(), frozenset()) - found
+        found |= more
+        queue += more
+    return frozenset(found)
+
+
 class _Loading:
     """One reading of the files; what environments share is done once."""
 
@@ -124,6 +136,7 @@ class _Loading:
         self._judged: dict[Address, tuple[Any, Spec | None]] = {}
         self._bytes = 0
         self._is_whole = True
+        self._over: dict[str, Layer] = {}
         self._unsaved = unsaved
         self._edits = edits
         self._found = files.find(root, unsaved)
@@ -145,6 +158,7 @@ class _Loading:
     def entries(self, name: str | None) -> tuple[dict[Address, Entry], list[str]]:
         """What stands in the files for an environment, not judged; and the files of its own."""
         over, over_files = self._layer(self._found.environments.get(name or "", []))
+        self._over[name or ""] = over
         templates = templates_of(self._base, over, self._problems)
         if not self._is_whole:
             # what the unread files say is not known, so nothing can be missed that only they may have
@@ -163,7 +177,19 @@ class _Loading:
         entries = self._edited(entries)
         desired = self._resources(entries)
         self._check(desired, entries)
-        return Catalog(desired, (*self._base_files, *over_files), entries)
+        return Catalog(desired, (*self._base_files, *over_files), entries, self._uses(name))
+
+    def _uses(self, name: str | None) -> dict[Address, frozenset[str]]:
+        layers = [self._base, *([over] if (over := self._over.get(name or "")) is not None else [])]
+        templates: dict[str, frozenset[str]] = {}
+        for layer in layers:
+            for key, (block, _) in layer.templates.items():
+                templates[key] = templates.get(key, frozenset()) | names_used(block)
+        found: dict[Address, frozenset[str]] = {}
+        for layer in layers:
+            for address, names in layer.used().items():
+                found[address] = found.get(address, frozenset()) | _with_theirs(names, templates)
+        return found
 
     def _layer(self, paths: Iterable[Path]) -> tuple[Layer, list[str]]:
         layer, labels = Layer(self._sections, self._problems), []

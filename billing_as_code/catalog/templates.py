@@ -16,6 +16,12 @@ USE = "$use"
 MOST_VALUES = 1_000_000
 
 
+def names_used(block: Block) -> frozenset[str]:
+    """The templates that a map names itself."""
+    names = block.get(USE)
+    return frozenset(n for n in (names if isinstance(names, list) else [names]) if isinstance(n, str))
+
+
 class Templates:
     """The templates that one environment sees: of each name the base's, and what its overlay lays over it."""
 

@@ -159,6 +159,13 @@ class Judge:
             yield wrong._replace(path=(*path, *wrong.path))
 
 
+def faults(schema: Schema, raw: Any) -> list[Wrong]:
+    """What a value breaks of a schema that is no kind's."""
+    if not _is_json(raw):
+        return [Wrong((), "holds a number that JSON cannot carry", "no infinities, nothing larger than 1e308")]
+    return list(words(_errors(schema, raw)))
+
+
 def _is_json(value: Any) -> bool:
     if isinstance(value, Block):
         return all(map(_is_json, value.values()))

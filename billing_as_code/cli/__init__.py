@@ -3,6 +3,7 @@
 from billing_as_code.cli.check import doctor
 from billing_as_code.cli.ci import ci
 from billing_as_code.cli.compare import diff
+from billing_as_code.cli.expect import test
 from billing_as_code.cli.feed import ingest
 from billing_as_code.cli.group import main
 from billing_as_code.cli.impact import impact
@@ -19,6 +20,7 @@ from billing_as_code.cli.view import drift, plan, render, validate
 for command in (
     init,
     validate,
+    test,
     plan,
     apply,
     drift,

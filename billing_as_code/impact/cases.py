@@ -59,8 +59,8 @@ def cases(changes: Iterable[Change], live: State, kinds: Mapping[str, Kind]) -> 
         return []
     there: dict[Holder, Resource] = {}
     for resource in live.values():
-        holder = kinds[resource.address.kind].holder(resource)
-        if holder in hit:
+        kind = kinds[resource.address.kind]
+        if (holder := kind.holder(resource)) in hit and holder is not None and kind.allowance(resource) is not None:
             there[holder] = resource
     return [_case(holder, tuple(moved[holder]), there.get(holder), kinds) for holder in sorted(hit)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -312,12 +313,16 @@ class Kind(Table):
         return None
 
     def holder(self, resource: Resource) -> Holder | None:
-        """Who may use what by a resource that has an allowance."""
+        """Who may use what by a resource that has an allowance, or adds to one."""
         return None
 
     def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
         """What a change does to what customers may use; `changes` are all of the plan."""
         return ()
+
+    def addition(self, resource: Resource) -> Decimal | None:
+        """What a declared resource adds to what its holder may use; None of one that adds nothing."""
+        return None
 
     def counter(self, resource: Resource, live: State) -> Counter | None:
         """How what is used by a live resource that has an allowance is counted; None where nothing is."""

@@ -91,6 +91,7 @@ def seconds(interval: Interval) -> float:
 
 @_remembered
 def canonical_interval(text: str) -> str:
+    """The one spelling of an interval: `P7D` is `week`. ValueError where it is none."""
     interval = parse_interval(text)
     return _NAMES.get(interval) or iso_interval(interval)
 

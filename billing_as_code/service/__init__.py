@@ -9,7 +9,7 @@ from billing_as_code.service.asking import Found, access, find, published, usage
 from billing_as_code.service.charging import checkout
 from billing_as_code.service.checking import Examination, examine
 from billing_as_code.service.contrasting import base_of, contrasted, since
-from billing_as_code.service.declaring import unwritten
+from billing_as_code.service.expecting import Verdicts, hold
 from billing_as_code.service.impacting import impact_now, plan_with_impact, what_if
 from billing_as_code.service.ingesting import Feed, ingest
 from billing_as_code.service.looking import listing, show
@@ -32,6 +32,7 @@ __all__ = [
     "Session",
     "Takeover",
     "Tally",
+    "Verdicts",
     "abandon",
     "about",
     "access",
@@ -47,6 +48,7 @@ __all__ = [
     "examine",
     "files",
     "find",
+    "hold",
     "impact_now",
     "ingest",
     "listing",

@@ -33,7 +33,7 @@ from billing_as_code.kinds.base import (
 from billing_as_code.kinds.grants import changing, moving, terms
 from billing_as_code.kinds.grants.changing import Granting, void
 from billing_as_code.kinds.looks import times_in
-from billing_as_code.kinds.moves import Changes, Move
+from billing_as_code.kinds.moves import Changes, Holder, Move
 from billing_as_code.kinds.times import (
     DAY,
     canonical_interval,
@@ -192,6 +192,12 @@ class GrantKind(Kind):
         if alive:  # it only says that nothing is left, and its void was never sent
             steps = (void(live.id or "", wire["effectiveAt"]), *steps)
         return Change(live.address, "update", fields, ("doubled",), Class.SAFE, before=live, after=live, steps=steps)
+
+    def holder(self, resource: Resource) -> Holder:
+        return Holder(*resource.address.path[:2])
+
+    def addition(self, resource: Resource) -> Decimal | None:
+        return Decimal(self.get(resource.spec, "amount")) if resource.spec else None
 
     def moves(self, change: Change, changes: Changes) -> Iterable[Move]:
         return moving.moves(self, change)
