@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,11 +112,12 @@ def plan(
             else:
                 made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
         if propose and made.changes:
-            made = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
+            proposed = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
+            made = replace(proposed, impact=made.impact)
         if out is not None:
             options.write(out, made.file())
-        proposed = f"Proposed. Next: bac approve {made.digest[:12]}{options.env_flag(config, environment)}"
-        _show(session, made, output, out, show_requests, [proposed] if propose and made.changes else None)
+        then = f"Proposed. Next: bac approve {made.digest[:12]}{options.env_flag(config, environment)}"
+        _show(session, made, output, out, show_requests, [then] if propose and made.changes else None)
     if exit_code and made.changes:
         ctx.exit(EXIT_CHANGES)
 
@@ -135,13 +137,14 @@ def _show(
 
 def written(made: Plan, output: str, title: str = "bac plan") -> Iterable[str]:
     """A plan in one of the formats that are files: Markdown, JSON or HTML."""
-    from billing_as_code.render import html, machine, markdown
+    from billing_as_code.render import html, impact_html, machine, markdown
 
     match output:
         case "markdown":
             return markdown.plan(made, title=title)
         case "html":
-            return html.page(made, title=title)
+            figures = [impact_html.section(made.impact)] if made.impact is not None else []
+            return html.page(made, title=title, figures=figures)
     return machine.text(machine.plan(made))
 
 

@@ -152,17 +152,25 @@ def _with(written: Mapping[str, Json], field: tuple[str, ...], value: Json) -> d
     return {**written, head: _with(below if isinstance(below, Mapping) else {}, tuple(rest), value)}
 
 
-def touched(changes: Iterable[Change], meant: Mapping[Address, Json]) -> Iterator[Change]:
+def touched(changes: Iterable[Change], meant: Iterable[Address]) -> Iterator[Change]:
     """Of the changes of a plan those of what was supposed, and of what they bring with them."""
-    following = {str(address) for address in meant}
-    waiting = list(changes)
-    grown = True
-    while grown:
-        grown = False
-        for change in list(waiting):
-            causes = {r.partition(":")[2] for r in change.reasons if r.startswith(("follows:", "rebound:"))}
-            if str(change.address) in following or causes & following:
-                following.add(str(change.address))
-                waiting.remove(change)
-                grown = True
-                yield change
+    following, waiting = {str(address) for address in meant}, list(changes)
+    while True:
+        told: list[Change] = []
+        left: list[Change] = []
+        for change in waiting:
+            (left if following.isdisjoint(_causes(change)) else told).append(change)
+        if not told:
+            return
+        yield from told
+        following = {str(change.address) for change in told}
+        waiting = left
+
+
+def _causes(change: Change) -> Iterator[str]:
+    """The address of a change, and those that it follows from."""
+    yield str(change.address)
+    for reason in change.reasons:
+        code, _, address = reason.partition(":")
+        if code in ("follows", "rebound"):
+            yield address
