@@ -81,6 +81,7 @@ def test_a_pull_request_gets_a_comment_a_check_a_summary_and_values(team: Team, 
     assert check["output"]["title"] == "0 to create, 0 to update, 1 to replace, 0 to delete. 1 breaking."
     plan = json.loads((team.root / ".bac/ci/plan-production.json").read_text())
     assert plan["changes"][0]["address"] == "entitlements.acme.ai"
+    assert "entitlements.acme.ai" in (team.root / ".bac/ci/plan-production.html").read_text()
     outputs = team.outputs()
     assert check["external_id"] == f"12:{outputs['intent']}"
     assert outputs == {

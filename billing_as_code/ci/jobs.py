@@ -12,7 +12,7 @@ from billing_as_code.ci.hosting import Check, Pull, Review
 from billing_as_code.ci.keeping import find, keep_one
 from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, BacError, Refused, UsageError
 from billing_as_code.plan import Plan
-from billing_as_code.render import text
+from billing_as_code.render import html, text
 from billing_as_code.service import Contrast, Outcome, Session
 
 LABEL = "bac-drift"
@@ -87,6 +87,7 @@ def plan(
     found(planned)
     if planned.plan is not None:
         desk.leave(f"plan-{desk.environment.name}.json", planned.plan.dump())
+        desk.leave(f"plan-{desk.environment.name}.html", "\n".join(html.page(planned.plan)) + "\n")
     lines = list(_lines(planned, desk, under_review=pull is not None))
     desk.show("plan", lines)
     desk.output("plan", {"exit-code": str(planned.code), **planned.names})

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from billing_as_code.ci.hosting import Review
 from billing_as_code.errors import BacError, CatalogError
 from billing_as_code.plan import Plan
-from billing_as_code.render import contrast, markdown, values
+from billing_as_code.render import contrast, markdown, markup, values
 from billing_as_code.render.lines import visible
 from billing_as_code.render.problems import problems
 from billing_as_code.service import Contrast, Outcome
@@ -22,6 +22,8 @@ _MOST_APART = 1_200
 """Bytes of addresses in each list of what an apply would do otherwise; the plan follows below."""
 _MOST_ROWS = 60
 _MOST_LENGTH = 300
+_MOST_NOW = 58_000
+"""Bytes of the plan below that."""
 _TICKS = re.compile("`+")
 
 
@@ -46,7 +48,7 @@ def offline(found: Contrast, environment: str, why: str) -> Iterator[str]:
 
 def failed(job: str, environment: str, error: BacError) -> Iterator[str]:
     """Why there is nothing to show."""
-    yield from (f"### bac {job}: failed for {markdown.code(environment)}", "")
+    yield from (f"### bac {job}: failed for {markup.code(environment)}", "")
     rows = list(problems(error.problems)) if isinstance(error, CatalogError) else str(error).split("\n")
     shown = [visible(row)[:_MOST_LENGTH] for row in rows[:_MOST_ROWS]]
     yield from fenced(shown, len(rows) - len(shown))
@@ -55,7 +57,7 @@ def failed(job: str, environment: str, error: BacError) -> Iterator[str]:
 
 def stopped(made: Plan, review: Review | None, *, where: str) -> Iterator[str]:
     """An apply that would do something else than what was reviewed, or something that nobody reviewed."""
-    name = markdown.code(made.target.environment)
+    name = markup.code(made.target.environment)
     if review is None:
         yield from (f"### bac apply: nothing was written to {name}", "", f"Nobody reviewed a plan: {where}.", "")
     else:
@@ -67,7 +69,7 @@ def stopped(made: Plan, review: Review | None, *, where: str) -> Iterator[str]:
         f"plan, `{intent}`; otherwise change the catalog, in another pull request.",
         "",
     )
-    yield from markdown.plan(made, title="now")
+    yield from markdown.plan(made, title="now", most=_MOST_NOW)
 
 
 def apart(made: Plan, review: Review) -> Iterator[str]:
@@ -95,7 +97,7 @@ def apart(made: Plan, review: Review) -> Iterator[str]:
 
 def applied(made: Plan, outcome: Outcome, code: int) -> Iterator[str]:
     """How an apply ended."""
-    name, tally = markdown.code(made.target.environment), outcome.tally
+    name, tally = markup.code(made.target.environment), outcome.tally
     if not made.changes:
         yield from (f"### bac apply: nothing to do in {name}", "", "It is as the catalog says.")
         return

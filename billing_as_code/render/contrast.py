@@ -5,19 +5,17 @@ In Markdown whatever comes from the catalog stands in code, where it can make no
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from billing_as_code import document
 from billing_as_code.contrast import Contrast
 from billing_as_code.model import Change, Class, Json
 from billing_as_code.render import changes, text, values
 from billing_as_code.render.lines import Line, Span, line, plain, visible
-from billing_as_code.render.markup import code
+from billing_as_code.render.markup import code, fenced, size
 
 MOST_BYTES = 50_000
 """What the Markdown of one takes; a comment on GitHub takes 65,536 characters in all."""
-_TICKS = re.compile("`+")
 
 
 def contrast(found: Contrast, heading: str) -> Iterator[Line]:
@@ -107,7 +105,7 @@ def markdown(found: Contrast, title: str) -> Iterator[str]:
     left = MOST_BYTES
     for cls, some in text.by_class(found.changes):
         block = list(_section(cls, some, left))
-        left -= _size(block)
+        left -= size(block)
         yield from block
     if found.held:
         yield from _cosmetic([visible(str(h.address)) for h in found.held], min(max(left, 0), 4_000))
@@ -120,35 +118,25 @@ def _section(cls: Class, some: list[Change], left: int) -> Iterator[str]:
     used, listed = 0, 0
     for change, hidden in text.folded(some):
         rows = plain(_lines(change)) + ([f"  … and {text.more(change, hidden)}"] if hidden else [])
-        used += _size(rows)
+        used += size(rows)
         if used > left:
             break
         shown += [row[2:] if row.startswith(("  + ", "  - ")) else row for row in rows]
         listed += 1 + hidden
-    yield from _fenced(shown)
+    yield from fenced(shown)
     if listed < len(some):
         yield from ("", f"**{values.number(len(some) - listed)} more {cls} do not fit here**: see the JSON.")
-    yield from ("</details>", "")
+    yield from ("", "</details>", "")
 
 
 def _cosmetic(names: list[str], left: int) -> Iterator[str]:
     shown: list[str] = []
     for name in names:
-        left -= _size([name])
+        left -= size([name])
         if left < 0:
             shown.append("…")
             break
         shown.append(name)
     yield from (f"<details><summary>{values.number(len(names))} differ in name or metadata only</summary>", "")
-    yield from _fenced(shown)
-    yield "</details>"
-
-
-def _fenced(rows: list[str]) -> Iterator[str]:
-    longest = max((len(run) for row in rows for run in _TICKS.findall(row)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield from (f"{fence}diff", *rows, fence)
-
-
-def _size(rows: Iterable[str]) -> int:
-    return sum(len(row.encode()) + 1 for row in rows)
+    yield from fenced(shown)
+    yield from ("", "</details>")
