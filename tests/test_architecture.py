@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from billing_as_code.kinds import KINDS
+from billing_as_code.kinds import EVERY
 
 PACKAGE = "billing_as_code"
 ROOT = Path(__file__).resolve().parents[1] / PACKAGE
@@ -213,7 +213,7 @@ def test_nothing_below_the_commands_prints_or_logs() -> None:
 
 
 def test_no_kind_is_singled_out_outside_of_kinds() -> None:
-    names = set(KINDS) | {kind.singular for kind in KINDS.values()}
+    names = set(EVERY) | {kind.singular for kind in EVERY.values()}
     singled = [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, tree in trees().items()

@@ -412,6 +412,16 @@ def test_after_the_merge_what_was_reviewed_is_applied_without_a_question(team: T
     assert "No drift" in team.bac("drift", "--env", "production").stdout
 
 
+def test_the_review_is_the_approval_that_an_environment_requires(team: Team, hub: GitHub) -> None:
+    config = team.root / "bac.yaml"
+    config.write_text(config.read_text().replace("production: {}", "production: {require_approval: true}"))
+    assert "require_approval" in config.read_text()
+    team.request(hub, 12, *LOWER)
+    team.job(hub, "plan", number=12)
+    team.merge(hub, 12)
+    assert "Applied: 1 done." in team.job(hub, "apply").stdout
+
+
 def test_a_second_apply_does_nothing_and_edits_its_comment(team: Team, hub: GitHub) -> None:
     team.request(hub, 12, *LOWER)
     team.job(hub, "plan", number=12)

@@ -121,9 +121,8 @@ def apply_(ctx: click.Context, env: str | None, expect_intent: str, folder: Path
             with options.reading(desk.environment) as progress:
                 made = applying.prepare(expect_intent, progress, lambda made: options.stdout().lines(text.plan(made)))
             try:
-                code = carry_out(
-                    session, partial(service.apply, session, made, intent=made.intent), plan=made, as_json=False
-                )
+                start = partial(service.apply, session, made, intent=made.intent)  # what was reviewed
+                code = carry_out(session, start, plan=made, as_json=False)
             except BacError as error:
                 applying.fail(error)
                 raise

@@ -14,8 +14,10 @@ from reviewing import Approver, allow, apply_approved
 from subscribed import PRO, V1, publish
 from workspace import Workspace
 
+from billing_as_code import service
 from billing_as_code.config import AgentPolicy
 from billing_as_code.errors import CatalogError
+from billing_as_code.render import markdown
 
 KEY = "acme-corp-001"
 
@@ -276,6 +278,11 @@ def test_the_review_and_the_explanation_say_that_no_file_has_it(
         shown = bac("proposals", told["digest"][:12]).stdout
         address = told["changes"][0]["address"]
         assert f"{address} is in OpenMeter alone: no file says it, before or after." in shown
+    with agent.ws.session() as session:
+        [made, *_] = [p.plan for p in service.proposals(session) if p.plan.changes[0].address.kind == "subscriptions"]
+    comment = "\n".join(markdown.plan(made))
+    assert ("unknown" in comment, "| subscriptions | 1 |" in comment) == (False, True)
+    assert "rate card fee: flat 49 every P1M" in comment
     assert "create_subscription" in bac("explain", "subscriptions", code=1).stderr
 
 
