@@ -87,10 +87,10 @@ def why(hit: Hit) -> str:
 
 
 def amount(value: Decimal | None) -> str:
-    """With separators, and estimates to a hundredth; a dash where there is none."""
+    """With separators; a fraction to a hundredth, of less than a hundred. A dash where there is none."""
     if value is None:
         return "-"
-    return views.number(value if value == value.to_integral_value() else value.quantize(Decimal("0.01")))
+    return views.number(value.quantize(Decimal("0.01")) if abs(value) < 100 else value.to_integral_value())
 
 
 def limits(hit: Hit) -> str:
@@ -173,7 +173,7 @@ def _feature(feature: str, hits: Sequence[Hit], blocks: bool, most: int) -> Iter
             (amount(hit.expected), ""),
             (limits(hit), ""),
             (hit.confidence, ""),
-            (", ".join(how(code) for code in hit.how) + _aside(hit), "dim"),
+            (taken(hit) + aside(hit), "dim"),
         ]
         for hit in hits[:most]
     ]
@@ -182,7 +182,13 @@ def _feature(feature: str, hits: Sequence[Hit], blocks: bool, most: int) -> Iter
         yield line("  ", Span(f"… and {values.counted(more, 'more customer')} (--json has all)", "dim"))
 
 
-def _aside(hit: Hit) -> str:
+def taken(hit: Hit) -> str:
+    """What is taken, in a word or two each."""
+    return ", ".join(map(how, hit.how))
+
+
+def aside(hit: Hit) -> str:
+    """What else is to be known of it, in brackets; "" where that is nothing."""
     notes = [why(hit)] if hit.why else []
     if hit.already and hit.outcome != "within":
         notes.append("without the plan too")

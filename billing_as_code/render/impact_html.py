@@ -5,21 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from html import escape
 
 from billing_as_code.impact import OUTCOMES, Hit, Impact, Outcome
 from billing_as_code.render import impact as words
 from billing_as_code.render import values, views
-from billing_as_code.render.lines import visible
+from billing_as_code.render.html.escaping import escaped
 
-COLOURS: dict[Outcome, str] = {
-    "loses_access": "#c0392b",
-    "over": "#d68910",
-    "would_be_over": "#b7950b",
-    "within": "#1e8449",
-    "unknown": "#7f8c8d",
+_COLOURS: dict[Outcome, str] = {
+    "loses_access": "var(--breaking, #b3141d)",
+    "over": "var(--commercial, #7a5200)",
+    "would_be_over": "var(--commercial, #7a5200)",
+    "within": "var(--safe, #166534)",
+    "unknown": "var(--quiet, #57606a)",
 }
-"""What a page takes where it sets no `--impact-<outcome>` of its own."""
+"""The page's own colours, which differ by day and by night."""
+_CLASSES: dict[Outcome, str] = {
+    "loses_access": "breaking",
+    "over": "commercial",
+    "would_be_over": "commercial",
+    "within": "safe",
+    "unknown": "quiet",
+}
+_HEADS = ("customer", "outcome", "sure", "used", "the last periods", "expected", "limit", "takes")
 _STEP, _LAST = Decimal("0.1"), 20
 """Columns of ten per cent of the new limit each; the last one is of all from 200 % on."""
 _WIDE, _HIGH, _LEFT, _TOP, _FOOT = 640, 160, 34, 10, 34
@@ -32,49 +39,51 @@ def section(impact: Impact) -> str:
 
 
 def _section(impact: Impact) -> Iterator[str]:
-    yield '<section class="impact">'
-    yield f"<h2>Whom it hits: {_text(values.counted(impact.touched, 'customer'))}</h2>"
+    yield '<section aria-labelledby="impact">'
+    yield f'<h2 id="impact">Whom it hits: {values.counted(impact.touched, "customer")}</h2>'
     if impact.hits:
         yield "<ul>"
         for outcome, said in words.summary(impact):
-            yield f'<li class="{outcome}">{_text(said)}</li>'
+            yield f'<li class="{_CLASSES[outcome]}">{escaped(said)}</li>'
         yield "</ul>"
     else:
         yield "<p>Nothing is taken from any customer.</p>"
     if impact.sampled:
-        yield f"<p>{_text(words.sampled(impact))}.</p>"
+        yield f"<p>{escaped(words.sampled(impact))}.</p>"
     for feature in impact.features:
         hits = impact.of(feature)
-        yield f"<h3>{_text(feature)}</h3>"
-        yield svg(hits, feature)
-        yield from _table(hits)
-    yield f"<p><small>As of {views.time(impact.at)}. {_text(words.METHOD)} {_text(words.CERTAINTY)}</small></p>"
+        yield f"<h3>{escaped(feature)}</h3>"
+        if drawn := svg(hits, feature):
+            yield f"<figure>{drawn}</figure>"
+        yield from _table(hits, feature)
+    yield f"<p><small>As of {views.time(impact.at)}. {escaped(words.METHOD)} {escaped(words.CERTAINTY)}</small></p>"
     yield "</section>"
 
 
-def _table(hits: Sequence[Hit]) -> Iterator[str]:
-    heads = ("customer", "outcome", "used", "last periods", "expected", "least", "most", "limit", "sure", "takes", "")
-    yield "<table><thead><tr>" + "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
+def _table(hits: Sequence[Hit], feature: str) -> Iterator[str]:
+    label = escaped(f"Whom it hits by {feature}")
+    yield f'<div class="wide" tabindex="0" role="group" aria-label="{label}">'
+    yield "<table><thead><tr>" + "".join(f'<th scope="col">{head}</th>' for head in _HEADS) + "</tr></thead><tbody>"
     for hit in hits:
         cells = (
-            hit.customer,
             words.SHORT[hit.outcome],
-            words.amount(hit.usage),
-            ", ".join(map(words.amount, hit.past)),
-            words.amount(hit.expected),
-            words.amount(hit.least),
-            words.amount(hit.most),
-            words.limits(hit),
             hit.confidence,
-            ", ".join(map(words.how, hit.how)),
-            words.why(hit) if hit.why else "",
+            words.amount(hit.usage),
+            " · ".join(map(words.amount, hit.past)),
+            _expected(hit),
+            words.limits(hit),
         )
-        yield f'<tr class="{hit.outcome}">' + "".join(f"<td>{_text(cell)}</td>" for cell in cells) + "</tr>"
-    yield "</tbody></table>"
+        inner = "".join(f'<td class="figure">{escaped(cell)}</td>' for cell in cells)
+        takes = f'<span class="figure">{escaped(words.taken(hit))}</span>{escaped(words.aside(hit))}'
+        yield f"<tr><td>{escaped(hit.customer)}</td>{inner}<td>{takes}</td></tr>"
+    yield "</tbody></table></div>"
 
 
-def _text(text: str) -> str:
-    return escape(visible(text))
+def _expected(hit: Hit) -> str:
+    """What is expected, and between what."""
+    if hit.expected is None or hit.least == hit.most:
+        return words.amount(hit.expected)
+    return f"{words.amount(hit.expected)} ({words.amount(hit.least)} to {words.amount(hit.most)})"
 
 
 # -- the picture ----------------------------------------------------------------------------------------------------
@@ -104,10 +113,10 @@ def _drawn(columns: Sequence[Sequence[Hit]], feature: str) -> Iterator[str]:
     base = _TOP + _HIGH
     title = f"Customers by what they are expected to use of the new limit of {feature}"
     yield (
-        f'<svg class="impact-plot" viewBox="0 0 {_WIDE} {base + _FOOT}" role="img" aria-label="{_text(title)}" '
+        f'<svg width="{_WIDE}" viewBox="0 0 {_WIDE} {base + _FOOT}" role="img" aria-label="{escaped(title)}" '
         'font-size="11" font-family="inherit" fill="currentColor" xmlns="http://www.w3.org/2000/svg">'
     )
-    yield f"<title>{_text(title)}</title>"
+    yield f"<title>{escaped(title)}</title>"
     yield f'<text x="{_LEFT - 6}" y="{_TOP + 8}" text-anchor="end">{values.number(peak)}</text>'
     yield f'<text x="{_LEFT - 6}" y="{base}" text-anchor="end">0</text>'
     for n, column in enumerate(columns):
@@ -135,8 +144,8 @@ def _stacked(column: Sequence[Hit], x: float, wide: float, base: int, peak: int)
         names = ", ".join(hit.customer for hit in some[:_MOST_NAMED])
         names += f", and {values.number(len(some) - _MOST_NAMED)} more" if len(some) > _MOST_NAMED else ""
         yield (
-            f'<rect class="{outcome}" x="{x + 1:.1f}" y="{base - below - high:.1f}" width="{wide - 2:.1f}" '
-            f'height="{high:.1f}" fill="var(--impact-{outcome.replace("_", "-")}, {COLOURS[outcome]})">'
-            f"<title>{_text(f'{values.number(len(some))} {words.SHORT[outcome]}: {names}')}</title></rect>"
+            f'<rect x="{x + 1:.1f}" y="{base - below - high:.1f}" width="{wide - 2:.1f}" '
+            f'height="{high:.1f}" fill="{_COLOURS[outcome]}">'
+            f"<title>{escaped(f'{values.number(len(some))} {words.SHORT[outcome]}: {names}')}</title></rect>"
         )
         below += high
