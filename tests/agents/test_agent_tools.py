@@ -258,11 +258,11 @@ def test_the_same_call_twice_counts_once(agent: Agent) -> None:
 
 
 def test_it_counts_once_over_a_minute_s_end_and_over_a_restart_within_it(agent: Agent) -> None:
-    agent.ws.clock("2026-11-24T12:00:58Z")
+    agent.ws.clock("2026-11-24T12:00:45Z")
     first = ingest(agent)
     agent.ws.clock("2026-11-24T12:01:20Z")
     assert ingest(agent)["id"] == first["id"]
-    agent.ws.clock("2026-11-24T12:00:59Z")
+    agent.ws.clock("2026-11-24T12:00:20Z")
     agent.restart()
     assert ingest(agent)["id"] == first["id"]
     assert total(agent) == 150
