@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from workspace import Workspace
 
 from billing_as_code import service
+from billing_as_code.gate import decisions, keys
+from billing_as_code.gate.approvers import NAMESPACE
+from billing_as_code.gate.decisions import Decision
 from billing_as_code.model import Event
 from billing_as_code.service import Outcome, Proposal
 
@@ -26,6 +29,7 @@ class Approver:
     """Somebody with an ssh key in a file."""
 
     def __init__(self, name: str, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.name, self.file = name, folder / f"{name}.key"
         key = Ed25519PrivateKey.generate()
         self.file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
@@ -66,3 +70,13 @@ def apply_approved(ws: Workspace, digest: str) -> tuple[list[Event], Outcome]:
     with ws.session() as session:
         session.who = "agent"
         return list(service.apply_approved(session, digest)), session.outcome
+
+
+def smuggled(ws: Workspace, digest: str, signer: Approver, name: str) -> Proposal:
+    """The proposal, with an approval among its decisions that somebody signed by hand, under a name of theirs."""
+    with ws.session() as session:
+        found, at = service.proposal(session, digest), session.seconds
+        decision = Decision(digest, found.plan.target, "approve", name, at, at + 3600)
+        text = decisions.dump(decision, keys.sign(signer.file, decision.message(), NAMESPACE))
+        session.proposals.decide(text, digest)
+        return service.proposal(session, digest)

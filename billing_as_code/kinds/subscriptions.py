@@ -23,7 +23,7 @@ PATH_V1 = ("api", "v1", "subscriptions")
 PLANS_PATH = "/api/v3/openmeter/plans"
 IMMEDIATE = "immediate"
 LATEST_START = timedelta(minutes=2)
-"""So far in the past a start may lie (openmeter/subscription/workflow/service/subscription.go)."""
+"""So far in the past a start may lie (openmeter/subscription/timing.go)."""
 _RUNNING = ("filter[status][oeq]", "active,canceled,scheduled")
 
 
@@ -202,6 +202,7 @@ _HELP = (
     ("invalid billing setup", "Give the customer's billing profile what its payment app asks for, or another profile"),
     ("only single subscription", "The customer has got another one meanwhile. Look at get_customer"),
     ("is not active at", "The plan was published anew, or archived, meanwhile. Propose again"),
+    ("in the past", "Its start has passed meanwhile. Propose again, with a later one"),
     ("currency mismatch", "Choose a plan in the customer's currency"),
 )
 """What helps where OpenMeter refuses in spite of all that was checked, by what its text holds."""

@@ -5,6 +5,7 @@ Nothing is written that no one approved, no secret comes out, and every answer i
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
 import threading
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from mcp import Client
 from prepared import prepared
 from profiles import share
-from reviewing import Approver, allow, propose
+from reviewing import Approver, allow, propose, smuggled
 from serving import Elsewhere, serving
 from subscribed import FEE_ALONE, publish
 from terminal import BAC
@@ -37,6 +38,7 @@ from billing_as_code.agents.server import build
 from billing_as_code.agents.tools import Desk
 from billing_as_code.config import TOOLS, AgentPolicy
 from billing_as_code.devserver import create_app
+from billing_as_code.errors import Refused
 from billing_as_code.gate import proposals
 
 SECRET = "om_7f3a-very-secret-token"
@@ -137,6 +139,25 @@ def test_one_of_two_approvals_lets_no_agent_through_by_any_call(
     for person in (ada, grace):
         person.approve(agent.ws, more["digest"])
     assert agent.call("apply_changes", digest=more["digest"])["total_done"] == 2
+
+
+def test_one_person_with_two_keys_is_no_two_and_who_runs_the_agent_does_not_approve_for_it(
+    agent: Agent, ada: Approver, desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me, grace = Approver(getpass.getuser(), desk), Approver("grace", desk)
+    other = Approver("ada", desk / "other")
+    allow(monkeypatch, desk, me, ada, other, grace)
+    agent.ws.configure(environments={"local": {"approvals": 2, "self_approval": False}})
+    agent.restart()
+    digest = wanted(agent)
+    ada.approve(agent.ws, digest)
+    for person in (other, me):
+        with pytest.raises(Refused):
+            person.approve(agent.ws, digest)
+        smuggled(agent.ws, digest, person, person.name)
+        gets_nowhere(agent, digest, "approval_required")
+    grace.approve(agent.ws, digest)
+    assert agent.call("apply_changes", digest=digest)["status"] == "applied"
 
 
 def test_a_rejection_cannot_be_turned(agent: Agent, ada: Approver) -> None:
