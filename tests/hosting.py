@@ -118,6 +118,8 @@ class GitHub(Hub):
     posts: dict[int, list[Item]] = field(default_factory=dict)
     issues: dict[int, Item] = field(default_factory=dict)
     checks: list[Item] = field(default_factory=list)
+    drops_labels: bool = False
+    """Whether a new issue comes without them, as where GitHub does not take them."""
     may: set[str] = field(default_factory=lambda: {"pull-requests", "checks", "issues"})
 
     def pull(self, number: int, *, head: str, base: str, fork: bool = False, **more: Any) -> Item:
@@ -257,7 +259,13 @@ class GitHub(Hub):
 
     def _make_issue(self, request: Request) -> Any:
         self._need("issues")
-        return self._issue(request.body, self._bot(request.body)["user"])
+        made = self._issue(request.body, self._bot(request.body)["user"])
+        made["labels"] = [] if self.drops_labels else made["labels"]
+        return made
+
+    def _label_issue(self, request: Request, number: str) -> Any:
+        self.issues[int(number)]["labels"] += [{"name": name} for name in request.body["labels"]]
+        return self.issues[int(number)]["labels"]
 
     def _edit_issue(self, request: Request, number: str) -> Any:
         self._need("issues")
@@ -286,6 +294,7 @@ class GitHub(Hub):
         ("GET", r"/issues", _list_issues),
         ("POST", r"/issues", _make_issue),
         ("PATCH", r"/issues/(\d+)", _edit_issue),
+        ("POST", r"/issues/(\d+)/labels", _label_issue),
         ("POST", r"/check-runs", _make_check),
         ("GET", r"/commits/([0-9a-f]+)/check-runs", _list_checks),
         ("GET", r"/commits/([0-9a-f]+)/pulls", _pulls_of),

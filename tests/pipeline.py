@@ -41,6 +41,8 @@ class Team:
         """Production is the embedded server, or the one at `url`. `like` is a team's folder, to be copied."""
         self.root, self.jobs, self._runs = folder / "repository", folder / "jobs", 0
         self.waits: list[float] = []
+        self.http = httpx.Client(verify=False, headers={"connection": "close"})
+        """For what other hands do to the server."""
         monkeypatch.setattr(rest, "time", SimpleNamespace(sleep=self.waits.append))
         for name in [n for n in os.environ if n not in _KEPT]:
             monkeypatch.delenv(name)
@@ -145,5 +147,5 @@ class Team:
 
     def by_hand(self, url: str, name: str) -> None:
         """Somebody renames the customer in OpenMeter."""
-        body = httpx.get(f"{url}/api/v1/customers/acme").json()
-        httpx.put(f"{url}/api/v1/customers/acme", json={**body, "name": name}).raise_for_status()
+        body = self.http.get(f"{url}/api/v1/customers/acme").json()
+        self.http.put(f"{url}/api/v1/customers/acme", json={**body, "name": name}).raise_for_status()

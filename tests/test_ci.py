@@ -526,27 +526,28 @@ def test_what_comments_say_counts_for_nothing(team: Team, hub: GitHub) -> None:
     assert "the last commit of the pull request 12 had no plan for production when it was merged" in log
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
+def test_a_check_counts_only_where_our_app_wrote_it_for_this_pull_request_commit_and_environment(
+    team: Team, hub: GitHub
+) -> None:
+    team.request(hub, 12, *RAISE)
+    team.job(hub, "plan", number=12)
+    [real] = hub.checks
+    intent = team.outputs()["intent"]
+    team.merge(hub, 12)
+
+    for forged in (
         {"app": {"slug": "some-app"}},
-        {"external_id": "13:{intent}"},
+        {"external_id": f"13:{intent}"},
         {"conclusion": "failure"},
         {"conclusion": "neutral", "external_id": "12:"},
         {"head_sha": "0" * 40},
         {"name": "bac plan (acme, staging)"},
-    ],
-)
-def test_a_check_counts_only_where_our_app_wrote_it_for_this_pull_request_commit_and_environment(
-    team: Team, hub: GitHub, forged: dict[str, object]
-) -> None:
-    team.request(hub, 12, *RAISE)
-    team.job(hub, "plan", number=12)
-    intent = team.outputs()["intent"]
-    hub.checks[0] |= {k: v.format(intent=intent) if isinstance(v, str) else v for k, v in forged.items()}
-    team.merge(hub, 12)
-
-    assert "nobody reviewed a plan" in team.job(hub, "apply", code=5).stdout
+        {"completed_at": None},
+    ):
+        hub.checks = [real | forged]
+        assert "nobody reviewed a plan" in team.job(hub, "apply", code=5).stdout, forged
+    hub.checks = [real]
+    assert "Applied: 1 done." in team.job(hub, "apply").stdout
 
 
 def test_the_last_plan_of_the_last_commit_is_what_counts(team: Team, hub: GitHub) -> None:
@@ -567,19 +568,29 @@ def test_a_merged_fork_had_no_plan_and_stops(team: Team, hub: GitHub) -> None:
 
 
 def test_an_apply_that_fails_in_part_says_so_where_it_was_reviewed(live: Team, hub: GitHub, openmeter: str) -> None:
-    import httpx
-
     live.request(hub, 12, "customers: {acme: {name: ACME", "customers: {globex: {name: G}, acme: {name: ACME Inc.")
     live.job(hub, "plan", number=12)
     live.merge(hub, 12)
     rule = {"method": "PUT", "path": "/api/v1/customers/*", "status": 400, "body": {"detail": "no @everyone"}}
-    httpx.put(f"{openmeter}/_dev/faults", json={"rules": [rule]}).raise_for_status()
+    live.http.put(f"{openmeter}/_dev/faults", json={"rules": [rule]}).raise_for_status()
 
     live.job(hub, "apply", code=3)
 
     assert "### bac apply: 1 applied, 1 failed in `production`" in bodies(hub)[1]
     assert "customers.acme: " in bodies(hub)[1]
     assert "Exit code 3. Run the apply again" in bodies(hub)[1]
+
+
+def test_an_apply_that_cannot_be_told_says_that_it_was_done(team: Team, hub: GitHub) -> None:
+    team.request(hub, 12, *LOWER)
+    team.job(hub, "plan", number=12)
+    team.merge(hub, 12)
+    hub.fault("POST", "/check-runs$", status=500, times=100)
+
+    log = team.job(hub, "apply", code=1).stdout
+
+    assert "error: applied, but that could not be told: GitHub answered 500" in log
+    assert "No drift" in team.bac("drift", "--env", "production").stdout
 
 
 def test_an_openmeter_that_is_not_there_is_told_in_the_pull_request(live: Team, hub: GitHub) -> None:
@@ -664,6 +675,16 @@ def test_of_two_issues_the_older_stays(live: Team, hub: GitHub, openmeter: str) 
     live.job(hub, "drift")
 
     assert [i["state"] for i in hub.issues.values()] == ["open", "closed"]
+
+
+def test_an_issue_whose_label_was_dropped_is_found_again_all_the_same(live: Team, hub: GitHub, openmeter: str) -> None:
+    live.by_hand(openmeter, "Somebody")
+    hub.drops_labels = True
+
+    for _ in range(2):
+        live.job(hub, "drift")
+
+    assert [i["labels"] for i in hub.issues.values()] == [[{"name": "bac-drift"}]]
 
 
 # -- a plain shell ----------------------------------------------------------------------------------------------------

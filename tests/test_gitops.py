@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import hosting
-import httpx
 import pytest
 from click.testing import CliRunner
 from hosting import GitHub
@@ -44,7 +43,7 @@ class Play:
             case "curl":
                 content = words[words.index("-d") + 1]
                 headers = {"content-type": "application/json"}
-                httpx.request(words[2], words[3], content=content, headers=headers).raise_for_status()
+                self.team.http.request(words[2], words[3], content=content, headers=headers).raise_for_status()
                 return ""
         assert words[0] == "bac", f"the page shows {command!r}, which this test cannot run"
         return self._bac(words[1:], note)

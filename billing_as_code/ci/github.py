@@ -259,7 +259,12 @@ class _Issues:
 
     def write(self, title: str, body: str) -> Post:
         content = {"title": title, "body": body, "labels": [self._label]}
-        return _post(self._rest.send("POST", f"{self._at}/issues", content), "number")
+        made = self._rest.send("POST", f"{self._at}/issues", content)
+        post = _post(made, "number")
+        # GitHub drops labels in silence where it does not take them, and by its label it is found again
+        if self._label not in [label.get("name") for label in made.get("labels") or ()]:
+            self._rest.send("POST", f"{self._at}/issues/{post.id}/labels", {"labels": [self._label]})
+        return post
 
     def edit(self, post: Post, title: str, body: str) -> None:
         self._rest.send("PATCH", f"{self._at}/issues/{post.id}", {"title": title, "body": body})

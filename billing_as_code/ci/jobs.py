@@ -10,7 +10,7 @@ from billing_as_code.ci import words
 from billing_as_code.ci.desk import Desk
 from billing_as_code.ci.hosting import Check, Pull, Review
 from billing_as_code.ci.keeping import find, keep_one
-from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, BacError, Refused, UsageError
+from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, BacError, HostingError, Refused, UsageError
 from billing_as_code.plan import Plan
 from billing_as_code.render import html, text
 from billing_as_code.service import Contrast, Outcome, Session
@@ -202,13 +202,16 @@ class Applying:
 
     def finish(self, made: Plan, outcome: Outcome, code: int) -> None:
         """Tell how it ended. What was reviewed and is applied is used: later runs of the same job must not undo with it
-        what came since."""
+        what came since. Raises HostingError where that could not be told."""
         desk, pull = self._desk, self._pull
-        if pull is not None and made.changes:
-            title = "Applied" if code == EXIT_DONE else f"Not wholly applied: exit code {code}"
-            names = (desk.config.owner, desk.environment.name)
-            desk.hosting.check(pull, Check("apply", *names, code, title, Review(made.intent)))
-        self._tell(words.applied(made, outcome, code), code, made)
+        title = "Applied" if code == EXIT_DONE else f"Not wholly applied: exit code {code}"
+        check = Check("apply", desk.config.owner, desk.environment.name, code, title, Review(made.intent))
+        try:
+            if pull is not None and made.changes:
+                desk.hosting.check(pull, check)
+            self._tell(words.applied(made, outcome, code), code, made)
+        except HostingError as error:
+            raise HostingError(f"{title.lower()}, but that could not be told: {error}", error.status) from error
 
     def fail(self, error: BacError) -> None:
         """Tell why nothing was written. What keeps it from being told is a note to the error itself."""
@@ -219,8 +222,8 @@ class Applying:
 
     def _tell(self, lines: Iterable[str], code: int, made: Plan | None = None) -> None:
         desk, said = self._desk, list(lines)
-        desk.show("apply", said)
         names = {"intent": made.intent, "digest": made.digest} if made is not None else {}
+        desk.show("apply", said)
         desk.output("apply", {"exit-code": str(code), **names})
         if self._pull is not None:
             keep_one(desk.hosting.comments(self._pull), desk.mark("apply"), "", "\n".join(said))

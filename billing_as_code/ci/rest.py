@@ -49,6 +49,7 @@ class Rest:
                 headers={"user-agent": f"bac/{__version__}", **headers},
                 timeout=timeout,
                 follow_redirects=False,
+                verify=not url.startswith("http://"),  # certificates take a tenth of a second to load
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise HostingError(f"{name}: {url!r} is no address, or the token holds what no token has") from error
