@@ -177,6 +177,12 @@ def test_every_row_of_the_table_links_to_its_changes_in_the_list() -> None:
     ]
 
 
+def test_rows_that_the_table_does_not_take_are_counted() -> None:
+    fields = [FieldChange(f"metadata.k{n}", None, "x", Class.BREAKING) for n in range(130)]
+    some = [plans.change("update", "customers.acme", Class.BREAKING, field) for field in fields]
+    assert "And 30 more changes, 30 of them breaking: see the list." in rendered(plans.plan(*some)).text
+
+
 def test_a_partial_plan_says_what_it_leaves_out() -> None:
     text = rendered(replace(plans.everything(), scope=("entitlements.acme",))).text
     assert "Only entitlements.acme, and what it depends on. Nothing is pruned." in text

@@ -92,6 +92,32 @@ def test_many_names_in_a_row_are_cut_and_counted() -> None:
     assert row.endswith("| 30 customers: `c100`, `c101`, `c102`, `c103`, `c104`, `c105`, `c106`, `c107` and 22 more |")
 
 
+def test_many_things_that_change_alike_are_one_row_with_their_number() -> None:
+    field = FieldChange("unit_cost.amount", "0.5", "0.75", Class.COMMERCIAL)
+    made = plans.plan(*(plans.change("update", f"features.f{n}", Class.COMMERCIAL, field) for n in range(12)))
+    assert rendered(made).split("\n")[6] == (
+        "| 🟡 commercial | 12 features | updated: `unit_cost.amount` `0.5 USD` → `0.75 USD` (+50%) | everybody |"
+    )
+
+
+def test_rows_that_the_table_does_not_take_are_counted() -> None:
+    fields = [tuple(FieldChange(f"metadata.k{n}_{m}", None, "x", Class.BREAKING) for m in range(6)) for n in range(30)]
+    made = plans.plan(*(plans.change("update", "customers.acme", Class.BREAKING, *some) for some in fields))
+    table = rendered(made).partition("| kind |")[0]
+    assert table.count("; and 2 more fields | `acme` |") == 24
+    assert "| | … | 6 more changes, 6 of them breaking | see below |" in table
+
+
+def test_of_many_that_get_the_same_the_first_are_named_with_how_many_more() -> None:
+    some = [
+        plans.change("create", a, after=plans.resource(a, {"type": "boolean"}))
+        for a in (f"entitlements.c{n}.sso" for n in range(30))
+    ]
+    found = rendered(plans.plan(*some))
+    assert found.count("+ entitlements.c") == 20
+    assert "      type: boolean\n  … and 10 more entitlements to create" in found
+
+
 def test_what_is_made_alike_for_some_is_told_in_their_row() -> None:
     some = [
         plans.change("create", a, Class.COMMERCIAL, after=plans.resource(a, {"type": "static", "config": {"max": 5}}))
@@ -175,6 +201,15 @@ def test_breaking_changes_are_shown_before_ten_thousand_safe_ones_take_the_room(
     found = rendered(plans.plan(*safe, plans.REPLACED))
     assert "! ± entitlements.acme.ai_tokens" in found
     assert "more than a comment" not in found
+    assert len(found.encode()) < COMMENT
+
+
+def test_what_breaks_nothing_makes_room_for_names_and_says_so() -> None:
+    breaking = plans.many(900, "update", Class.BREAKING, name="a_customer_with_a_rather_long_name_that_takes_room {}")
+    fields = [FieldChange(f"metadata.k{n}", "x" * 110, "y" * 110, Class.SAFE) for n in range(30)]
+    found = rendered(plans.plan(*breaking.changes, plans.change("update", "customers.acme", Class.SAFE, *fields)))
+    assert "#### 🟢 Safe (1)" in found
+    assert "1 customer: 1 to update. **There is no room for them here**: `bac plan` lists them." in found
     assert len(found.encode()) < COMMENT
 
 

@@ -102,3 +102,23 @@ def test_symbols_have_a_plain_form_where_the_encoding_has_none() -> None:
     assert encodable("ø → 東", "latin-1") == "ø -> \\u6771"
     assert encodable("± → ✓", "utf-8") == "± → ✓"
     assert encodable("→", "no-such-encoding") == "->"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [
+        (50_000, 25_000, "-50%"),
+        ("0.000002", "0.000003", "+50%"),
+        (400, 401, "+0.2%"),
+        (3, 2_000_000, "+66,666,567%"),
+        (100_000, 100_001, ""),
+        (0, 5, ""),
+        (5, 5, ""),
+        (None, 5, ""),
+        (False, True, ""),
+        ("free", "5", ""),
+        ("1", "9" * 5_000, ""),
+    ],
+)
+def test_a_number_says_how_far_it_moves(before: object, after: object, share: str) -> None:
+    assert values.share("entitlements", "issue.amount", before, after) == share
