@@ -13,7 +13,19 @@ from billing_as_code.kinds.times import instant, parse_instant
 from billing_as_code.model import Json
 
 _AMOUNTS = ("limit", "limit_after", "usage", "expected", "least", "most")
-_WORDS = ("customer", "feature", "outcome", "confidence", "gone", "soft", "access", "already", "growth", "why")
+_WORDS = (
+    "customer",
+    "feature",
+    "outcome",
+    "confidence",
+    "gone",
+    "soft",
+    "access",
+    "already",
+    "growth",
+    "why",
+    "unasked",
+)
 
 
 def impact_json(impact: Impact) -> dict[str, Json]:

@@ -44,6 +44,7 @@ HIT: dict[str, Any] = _said(
             "soft": _said({"type": "boolean"}, "Access stays when the new limit is reached."),
             "access": _said({"type": ["boolean", "null"]}, "Whether there is access now."),
             "already": _said({"type": "boolean"}, "The outcome is the same without the plan."),
+            "unasked": _said({"type": "boolean"}, "The customer's usage was left out, and this is certain without it."),
             "growth": {"enum": ["adds", "distinct", "latest", None]},
             "limit": _said(_AMOUNT, "What may be used in this period, now."),
             "limit_after": _said(_AMOUNT, "The same with the plan."),

@@ -85,6 +85,8 @@ class Hit:
     period: Span | None = None
     growth: Growth | None = None
     why: str = ""
+    unasked: bool = False
+    """The customer is one of those whose usage was left out: this much is certain without it."""
 
     @property
     def share(self) -> Decimal | None:
@@ -121,13 +123,24 @@ class Impact:
     @property
     def customers(self) -> Mapping[Outcome, int]:
         """How many customers there are of each outcome, each counted by its worst."""
+        return _totals(self._worst.values())
+
+    def estimated(self, outcome: Outcome) -> Share:
+        """How many customers of an outcome there are of all, by those that were asked and by what is certain."""
+        drawn = {hit.customer for hit in self.hits if hit.growth is not None and not hit.unasked}
+        left_out = {hit.customer for hit in self.hits if hit.unasked}
+        found = _totals(o for customer, o in self._worst.items() if customer in drawn)[outcome]
+        beside = _totals(o for c, o in self._worst.items() if c not in drawn and c not in left_out)[outcome]
+        share = estimated(found, self.asked, self.asked + self.unasked)
+        known = self.customers[outcome]
+        return Share(*(max(known, beside + number) for number in share))
+
+    @property
+    def _worst(self) -> dict[str, Outcome]:
         worst: dict[str, Outcome] = {}
         for hit in self.hits:  # the worst come first
             worst.setdefault(hit.customer, hit.outcome)
-        found = dict.fromkeys(OUTCOMES, 0)
-        for outcome in worst.values():
-            found[outcome] += 1
-        return found
+        return worst
 
     def of(self, feature: str) -> tuple[Hit, ...]:
         """The hits of one feature."""
@@ -143,6 +156,13 @@ def ranked(hits: Iterable[Hit]) -> tuple[Hit, ...]:
         return rank[hit.outcome], -share if share is not None else Decimal(0), hit.feature, hit.customer
 
     return tuple(sorted(hits, key=order))
+
+
+def _totals(outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
+    found = dict.fromkeys(OUTCOMES, 0)
+    for outcome in outcomes:
+        found[outcome] += 1
+    return found
 
 
 class Counts(NamedTuple):

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from textwrap import wrap
 
-from billing_as_code.impact import CONFIDENCE, OUTCOMES, Hit, Impact, Outcome, counts, estimated
+from billing_as_code.impact import CONFIDENCE, OUTCOMES, Hit, Impact, Outcome, counts
 from billing_as_code.impact.document import impact_json
 from billing_as_code.model import Json
 from billing_as_code.plan import Target
 from billing_as_code.render import values, views
 from billing_as_code.render.lines import EMPTY, Line, Span, line, plain, visible
+from billing_as_code.render.markup import cell
 
 MOST_NAMES = 20
 """So many customers of a feature are named; JSON and HTML name all."""
@@ -144,7 +145,7 @@ def summary(impact: Impact) -> Iterator[tuple[Outcome, str]]:
             continue
         said = f"{values.number(number)} {SAID[outcome][number != 1]}"
         if impact.sampled:
-            share = estimated(min(number, impact.asked), impact.asked, impact.asked + impact.unasked)
+            share = impact.estimated(outcome)
             margin = f"{values.number(share.least)} to {values.number(share.most)}"
             said += f" (of all: about {values.number(share.about)}, {margin})"
         yield outcome, said
@@ -227,17 +228,17 @@ def markdown(impact: Impact) -> Iterator[str]:
     for feature in shown:
         hits = impact.of(feature)
         numbers = [values.number(n) if n else "" for n in counts(hits).outcomes.values()]
-        # OpenMeter's feature keys are words; whatever else stands here is no link, mention or cell
-        name = visible(feature).replace("`", "'").replace("|", "/")
-        yield f"| `{name}` | " + " | ".join(numbers) + f" | {certainty(hits)} |"
+        yield f"| {cell(feature)} | " + " | ".join(numbers) + f" | {certainty(hits)} |"
     if (more := len(impact.features) - len(shown)) > 0:
         yield from ("", f"… and {values.counted(more, 'more feature')}.")
-    yield from ("", "<details><summary>How much of the new limit, and how that is known</summary>", "", "```text")
-    for feature in shown:
-        if rows := plain(distribution(impact.of(feature))):
-            yield visible(feature).replace("`", "'")
-            yield from rows
-    yield from ("```", "", f"As of {views.time(impact.at)}. {METHOD} {CERTAINTY}", "", "</details>", "")
+    yield from ("", "<details><summary>How much of the new limit, and how that is known</summary>", "")
+    drawn = [(feature, plain(distribution(impact.of(feature)))) for feature in shown]
+    if any(rows for _, rows in drawn):
+        yield "```text"
+        for feature, rows in drawn:
+            yield from (visible(feature).replace("`", "'"), *rows) if rows else ()
+        yield from ("```", "")
+    yield from (f"As of {views.time(impact.at)}. {METHOD} {CERTAINTY}", "", "</details>", "")
 
 
 def certainty(hits: Sequence[Hit]) -> str:

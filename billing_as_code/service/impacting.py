@@ -96,12 +96,18 @@ def measured(
     now = session.now()
     to_ask = {case.holder.customer for case in found if case.is_counted}
     asked = to_ask if full else set(drawn(to_ask, MOST_CUSTOMERS))
+    left_out = to_ask - asked
     wanted = [case for case in found if case.is_counted and case.holder.customer in asked]
     readings = _Asking(session, live, progress).readings(wanted)
     told = [case for case in found if case.is_clear or case.holder in readings]
-    hits = [impact.judged(case, readings.get(case.holder, Reading()), now) for case in told]
+    hits = [
+        replace(
+            impact.judged(case, readings.get(case.holder, Reading()), now), unasked=case.holder.customer in left_out
+        )
+        for case in told
+    ]
     customers = {case.holder.customer for case in found}
-    return Impact(now.replace(microsecond=0), impact.ranked(hits), len(customers), len(asked), len(to_ask) - len(asked))
+    return Impact(now.replace(microsecond=0), impact.ranked(hits), len(customers), len(asked), len(left_out))
 
 
 def drawn(customers: Iterable[str], most: int) -> list[str]:

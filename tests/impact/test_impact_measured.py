@@ -162,6 +162,15 @@ def test_a_shorter_period_at_the_same_amount_is_more_and_a_longer_one_less(used:
     assert hits["initech"].past == (Decimal(140), None, None)
 
 
+def test_another_anchor_starts_a_period_that_ends_on_its_grid(used: Workspace) -> None:
+    moved = {**metered(300), "usage_period": {"interval": "month", "anchor": "2026-11-20T00:00:00Z"}}
+    entitlements = {**CATALOG["entitlements"], "globex": {"ai": moved}}
+    used.write("catalog/all.yaml", {**CATALOG, "entitlements": entitlements})
+    (hit,) = impact(used).hits
+    assert hit.period is not None
+    assert (hit.usage, hit.period.start.day, hit.period.end.day) == (Decimal(0), 16, 20)
+
+
 def test_a_meter_made_anew_is_counted_otherwise_and_nothing_is_foretold(used: Workspace) -> None:
     meters = {"tokens": {"aggregation": "sum", "event_type": "prompt", "value_property": "$.tokens"}}
     used.write("catalog/all.yaml", {**CATALOG, "meters": meters})
@@ -229,6 +238,31 @@ def test_of_too_many_customers_a_sample_is_asked_that_says_the_same_of_those(
     assert not impact(used, full=True).sampled
 
 
+def test_a_sample_says_that_it_is_one_and_how_far_it_can_be_trusted(
+    used: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.impacting, "MOST_CUSTOMERS", 2)
+    bac = against(used, monkeypatch)
+    used.write("catalog/all.yaml", with_amount(500))
+    said = "A sample: the usage of 2 customers of 4 was read, drawn by chance"
+    for told in (bac("impact").stdout, bac("plan", "--impact", "--format", "markdown").stdout):
+        assert said in told
+        assert re.search(r"\(of all: about \d, \d to \d\)", told)
+    assert json.loads(bac("impact", "--json").stdout)["unasked"] == 2
+
+
+def test_after_enough_failures_in_a_row_nothing_more_is_asked(used: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.impacting, "_ENOUGH_FAILED", 2)
+    used.configure(environments={"local": {"reads": 1}})
+    used.write("catalog/all.yaml", with_amount(500))
+    used.faults({"method": "GET", "path": "*/value", "status": 503})
+    used.forget()
+    hits = impact(used).hits
+    assert {(h.outcome, "503" in h.why) for h in hits} == {("unknown", True)}
+    asked = [r["path"] for r in used.requests() if r["path"].endswith(("/value", "/query"))]
+    assert len(set(asked)) == 2
+
+
 def test_past_periods_are_asked_of_many_customers_at_once(used: Workspace) -> None:
     used.write("catalog/all.yaml", with_amount(500))
     impact(used)
@@ -282,6 +316,16 @@ def test_what_if_asks_of_what_is_supposed_and_of_nothing_else(used: Workspace) -
 def test_what_if_takes_resources_out_and_sets_what_is_inside_of_a_value(used: Workspace) -> None:
     found = supposing(used, "entitlements.acme.sso=null", "entitlements.acme.seats.config.max=3")
     assert {h.feature: h.outcome for h in found.hits} == {"sso": "loses_access", "seats": "unknown"}
+
+
+def test_a_key_in_quotes_is_meant_as_it_stands(used: Workspace) -> None:
+    extra = {"a*": {"name": "Star"}, "a b.c": {"name": "Dots"}}
+    entitlements = {**CATALOG["entitlements"], "a*": {"ai": metered(10)}, "a b.c": {"ai": metered(10)}}
+    customers = {**CATALOG["customers"], **extra}
+    used.write("catalog/all.yaml", {**CATALOG, "customers": customers, "entitlements": entitlements})
+    used.converge()
+    for asked, meant in (('"a*"', {"a*"}), ("a*", {"acme", "a*", "a b.c"}), ('"a b.c"', {"a b.c"})):
+        assert by_customer(supposing(used, f"entitlements.{asked}.ai.issue.amount=5")).keys() == meant
 
 
 def test_a_pattern_means_those_that_have_the_field(used: Workspace) -> None:

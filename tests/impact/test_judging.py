@@ -16,8 +16,9 @@ from profiles import share
 from billing_as_code.impact import Case, Hit, Impact, Reading, counts, estimated, judged, past_spans, ranked
 from billing_as_code.impact.document import impact_json, load_impact
 from billing_as_code.impact.judging import outlook
+from billing_as_code.kinds.entitlements import ENTITLEMENTS
 from billing_as_code.kinds.moves import Allowance, Holder, Move, Span
-from billing_as_code.model import Address
+from billing_as_code.model import Address, Resource
 from billing_as_code.planschema import plan_schema
 
 NOW = datetime(2026, 11, 16, tzinfo=UTC)
@@ -131,6 +132,15 @@ def test_what_could_not_be_read_is_told_and_not_guessed() -> None:
     assert (hit.outcome, hit.why, hit.limit_after) == ("unknown", "GET /x: 503", None)
 
 
+@pytest.mark.parametrize("period", [None, {}, {"from": "soon", "to": "2026-12-01T00:00:00Z"}, {"from": 1, "to": 2}, []])
+def test_a_period_that_cannot_be_understood_is_none(period: Any) -> None:
+    raw = {"type": "metered", "usage_period": {"interval": "month"}, "issue": {"amount": 5}}
+    resource = Resource(OF, ENTITLEMENTS.canonical(OF.path, raw), "E1", facts={"period": period})
+    found = ENTITLEMENTS.allowance(resource)
+    assert found == Allowance(Decimal(5), "month")
+    assert judged(case(to(1, period=None), "amount", before=found), reading(0), NOW).why == "no_value"
+
+
 # -- what is expected -----------------------------------------------------------------------------------------------
 
 
@@ -239,6 +249,25 @@ def test_an_estimate_lies_within_its_margin_and_covers_what_was_seen(found: int,
     assert found <= share.most or asked == 0
     if asked:
         assert share.least <= max(share.about, found) and share.about <= share.most
+
+
+def test_a_sample_is_scaled_up_and_what_is_certain_of_others_is_counted_beside_it() -> None:
+    """Of 400 customers whose usage counts, 100 were asked; of 20 more all is certain without asking."""
+
+    def of(name: str, hit: Hit, **more: Any) -> Hit:
+        return replace(hit, customer=name, **more)
+
+    over = judged(case(to(500), "amount"), reading(700), NOW)
+    fine = judged(case(to(500), "amount"), reading(10, 10), NOW)
+    gone = judged(case(None, "gone", before=Allowance(None)), Reading(), NOW)
+    hits = [of(f"asked{n}", over if n < 25 else fine) for n in range(100)]
+    hits += [of(f"sure{n}", gone) for n in range(20)]
+    hits += [of(f"left_out{n}", gone, feature="sso", unasked=True) for n in range(30)]
+    found = Impact(NOW, ranked(hits), 420, 100, 300)
+    share = found.estimated("loses_access")
+    assert share.about == 25 * 4 + 20
+    assert 75 <= share.least < 120 < share.most < 200
+    assert found.customers["loses_access"] == 25 + 20 + 30
 
 
 def test_customers_are_counted_once_by_their_worst() -> None:

@@ -24,15 +24,23 @@ def allowance(kind: Kind, resource: Resource) -> Allowance | None:
         return None
     if kind.get(resource.spec, "type") != "metered":
         return Allowance(None, value=kind.get(resource.spec, "config"))
-    period = resource.facts.get("period")
     return Allowance(
         Decimal(kind.get(resource.spec, "issue.amount")),
         kind.get(resource.spec, "usage_period.interval"),
         kind.get(resource.spec, "usage_period.anchor"),
         kind.get(resource.spec, "is_soft_limit"),
-        period=Span(parse_instant(period["from"]), parse_instant(period["to"])) if period else None,
+        period=_period(resource),
         issued=frozenset(g["id"] for g in resource.parts if carry.is_issued(g)),
     )
+
+
+def _period(resource: Resource) -> Span | None:
+    """The period that runs; None of one that is not live, or whose period is not as OpenMeter shows it."""
+    try:
+        period = resource.facts["period"]
+        return Span(parse_instant(period["from"]), parse_instant(period["to"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def counter(kind: Kind, resource: Resource, live: State) -> Counter | None:
