@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from billing_as_code.kinds.times import INSTANT, INTERVAL
@@ -64,7 +66,27 @@ def text_map(value: Mapping[str, Any]) -> dict[str, str]:
 
 
 def opaque(value: Json) -> str:
-    return canonical_json(value)
+    """Any JSON in canonical form, its text."""
+    shown = repr(value)  # a quarter of the time of writing it as JSON
+    if len(shown) > _SHORT:
+        return canonical_json(value)
+    text = _texts.get(shown)
+    if text is None:
+        if len(_texts) >= _MOST_TEXTS:
+            _texts.clear()
+        text = _texts[shown] = canonical_json(value)
+    return text
+
+
+_SHORT, _MOST_TEXTS = 256, 4096
+_texts: dict[str, str] = {}
+"""The texts of short values by what Python shows of them: the same few stand on tens of thousands of resources."""
+
+
+@lru_cache(maxsize=_MOST_TEXTS)
+def loaded(text: str) -> Json:
+    """The value of a JSON text; not to be changed, since the next one that asks gets the same."""
+    return json.loads(text)
 
 
 def sorted_texts(value: Iterable[str]) -> tuple[str, ...]:
