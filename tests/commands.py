@@ -19,7 +19,7 @@ from billing_as_code import service
 from billing_as_code.cli import main
 
 Bac = Callable[..., Result]
-BAC = [sys.executable, "-c", "from billing_as_code.cli import main; main()"]
+BAC = [sys.executable, "-c", "from billing_as_code.cli import program; program()"]
 """The words that start a process of it."""
 
 

@@ -191,6 +191,25 @@ def test_an_openmeter_that_is_not_there_is_told_in_a_line(project: Bac, monkeypa
     assert "127.0.0.1:9" in told
 
 
+def test_the_program_ends_at_once_and_says_all_that_it_had_to_say(project: Bac) -> None:
+    plan = project("plan", "--exit-code", code=2).stdout
+    slow = f"import atexit; atexit.register(lambda: print('taken apart')); {BAC[2]}"
+    done = subprocess.run([BAC[0], "-c", slow, "plan", "--exit-code"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, plan, "")
+
+
+def test_the_program_waits_for_threads_that_still_work(project: Bac) -> None:
+    work = "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('worked'))).start()"
+    done = subprocess.run([BAC[0], "-c", f"{work}; {BAC[2]}", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nworked\n")
+
+
+def test_a_full_disk_is_told_at_the_end(project: Bac) -> None:
+    done = subprocess.run(["bash", "-c", '"$@" > /dev/full', "-", *BAC, "--version"], capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"No space left" in done.stderr
+
+
 def test_a_reader_that_has_enough_is_no_error(project: Bac) -> None:
     done = subprocess.run(
         ["bash", "-c", '"$@" | head -1', "-", *BAC, "plan"], capture_output=True, text=True, check=False

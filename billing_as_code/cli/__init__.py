@@ -5,7 +5,7 @@ from billing_as_code.cli.ci import ci
 from billing_as_code.cli.compare import diff
 from billing_as_code.cli.expect import test
 from billing_as_code.cli.feed import ingest
-from billing_as_code.cli.group import main
+from billing_as_code.cli.group import main, program
 from billing_as_code.cli.impact import impact
 from billing_as_code.cli.look import list_, show
 from billing_as_code.cli.own import owner
@@ -47,4 +47,4 @@ for command in (
 ):
     main.add_command(command)
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -6,8 +6,9 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -71,10 +72,30 @@ class Bac(click.Group):
 
 def _leave_reads_behind() -> None:
     """End now: the interpreter would wait for requests whose answers nobody wants any more."""
-    if any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate()):
+    if _others_run():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
+
+
+def _others_run() -> bool:
+    """Whether there are threads that the interpreter would wait for at its end."""
+    return any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate())
+
+
+def program() -> NoReturn:
+    """The program. Its end takes nothing apart: to free what a large catalog was made of, piece by piece, takes as long
+    as starting does, and the system frees it at once."""
+    try:
+        main()
+    except SystemExit as ended:
+        if isinstance(ended.code, int) and not _others_run():
+            with suppress(OSError, ValueError):  # nobody listens any more: the interpreter knows what to say of that
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(ended.code)
+        raise
+    raise AssertionError("main always exits")
 
 
 def tell(error: BacError) -> None:
