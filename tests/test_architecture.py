@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from billing_as_code import service
 from billing_as_code.kinds import EVERY
 
 PACKAGE = "billing_as_code"
@@ -133,6 +136,14 @@ def ours() -> list[Import]:
 def shown(found: list[Import]) -> list[str]:
     """Imports, for messages."""
     return sorted(map(str, found))
+
+
+def test_the_service_has_what_it_offers() -> None:
+    made = [getattr(service, name) for name in service.__all__]
+    assert [name for name, one in zip(service.__all__, made, strict=True) if one.__name__ != name] == []
+    assert set(service.__all__) == {name for names in service._HOMES.values() for name in names}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        service.nothing  # noqa: B018
 
 
 def test_every_room_has_its_floor() -> None:

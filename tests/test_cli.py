@@ -125,6 +125,16 @@ def test_help_imports_nothing_that_takes_time() -> None:
     assert found.stdout.endswith("[]\n")
 
 
+def test_a_plan_that_finds_nothing_to_do_imports_no_more_than_it_needs(project: Bac) -> None:
+    project("apply", "--yes")
+    others = ["mcp", "rich", "jsonschema", "deepdiff", "cryptography"]
+    others += [f"billing_as_code.{room}" for room in ("agents", "authoring", "doctor", "ingest", "service.applying")]
+    code = f"import sys, atexit; atexit.register(lambda: print([m for m in {others} if m in sys.modules]));"
+    code += "from billing_as_code.cli import main; main(['plan'])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[1:] == ["[]"]
+
+
 def test_the_version_is_told(bac: Bac) -> None:
     assert bac("--version").stdout.startswith("bac ")
 

@@ -125,12 +125,15 @@ def plan(
 def _show(
     session: Session, made: Plan, output: str, out: Path | None, show_requests: bool, after: list[str] | None
 ) -> None:
-    from billing_as_code.render import requests, text
-
     if show_requests:
+        from billing_as_code.render import requests
+
         options.stdout().lines(requests.requests(made))
     elif output == "text":
-        options.stdout().lines(text.plan(made, following=after or following(session, made, out)))
+        from billing_as_code.render import text
+
+        after = after or (following(session, made, out) if made.changes else [])
+        options.stdout().lines(text.plan(made, following=after))
     else:
         options.stdout().text(written(made, output))
 
