@@ -110,7 +110,7 @@ def assemble(
                 nameless(kind, item, names)
                 continue
             if parts and not kind.part_of and (mine := parts.get(item["id"])):
-                resource = resource._replace(parts=tuple(mine))
+                resource = resource.with_parts(tuple(mine))
             names[item["id"]] = resource.address.path
             _add(state, kind, resource, item)
     for resource in list(state.values()):
@@ -133,13 +133,13 @@ def _understood(kind: Kind, item: Item, names: Mapping[str, tuple[str, ...]], li
 
 
 def _add(state: State, kind: Kind, resource: Resource, item: Item) -> None:
-    other = state.get(resource.address)
-    if other is None:
-        state[resource.address] = resource
-    elif kind.outranks(resource, other):
-        state[resource.address] = resource._replace(parts=(*resource.parts, *other.parts, _wire_of(other)))
+    other = state.setdefault(resource.address, resource)
+    if other is resource:
+        return
+    if kind.outranks(resource, other):
+        state[resource.address] = resource.with_parts((*resource.parts, *other.parts, _wire_of(other)))
     else:
-        state[resource.address] = other._replace(parts=(*other.parts, item))
+        state[resource.address] = other.with_parts((*other.parts, item))
 
 
 def _wire_of(resource: Resource) -> Item:
@@ -201,7 +201,7 @@ class _Lists:
         seen: set[str] = set()
         for one in self._lists[kind.name]:
             for items in self._passes(one) if not one.listing.labels else ():
-                ids = {i["id"] for i in items}
+                ids = one.ids[one.page]
                 if len(ids) < len(items) or not ids.isdisjoint(seen):
                     items = list({i["id"]: i for i in items if i["id"] not in seen}.values())
                 seen |= ids
@@ -259,14 +259,15 @@ class _Lists:
 
 
 class _List:
-    """One list: its pages (None: to be asked for later), the last of them that was used, and the items of the first."""
+    """One list: its pages (None: to be asked for later), the last of them that was used, and the items of the first;
+    `ids` are those of each page that was taken."""
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
         self.pages: dict[int, Future[bytes] | None] = {}
         self.page = 0
         self.first: list[Item] = []
-        self._ids: dict[int, set[str]] = {}
+        self.ids: dict[int, set[str]] = {}
         self._totals: list[int] = []
 
     @property
@@ -276,7 +277,7 @@ class _List:
 
     def restart(self) -> None:
         """Forget the pages, so that they are read once more."""
-        self.pages, self.page, self._ids, self._totals = {}, 0, {}, []
+        self.pages, self.page, self.ids, self._totals = {}, 0, {}, []
 
     def take(self, page: int) -> tuple[list[Item], tuple[int, ...]]:
         """The items of a page that was fetched, and the pages to ask for next. Raises ApiError."""
@@ -288,10 +289,10 @@ class _List:
         try:
             items = self.listing.items(page, body)
             self._totals.append(self.listing.total(body))
-            self._ids[page] = {item["id"] for item in items}
-            if not all(isinstance(i, str) for i in self._ids[page]):
+            self.ids[page] = {item["id"] for item in items}
+            if not all(isinstance(i, str) for i in self.ids[page]):
                 raise TypeError("not a list of resources")
-            return items, tuple(self.listing.more(page, body, self._ids))
+            return items, tuple(self.listing.more(page, body, self.ids))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             text = f"the answer is no list as OpenMeter gives them ({error})"
             raise ApiError(name, 200, text, ambiguous=True) from error

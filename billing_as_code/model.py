@@ -1,6 +1,8 @@
 """The nouns: what the rest of the package speaks about. Values only; no input, no output, no rules of OpenMeter.
 
 Named tuples where tens of thousands are made in a run (they cost a third of a frozen dataclass), dataclasses elsewhere.
+Where they are made they come from all their fields at once, in order (`address_of`, `Resource.found`): that is a third
+of what a call with names costs.
 """
 
 from __future__ import annotations
@@ -8,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 Json: TypeAlias = Any
 """What JSON can carry."""
@@ -63,6 +66,10 @@ class Address(NamedTuple):
         return cls(parts[0], tuple(parts[1:]))
 
 
+_new: Any = tuple.__new__
+address_of: Callable[[tuple[str, tuple[str, ...]]], Address] = partial(_new, Address)
+
+
 class Place(NamedTuple):
     """Where something stands in the catalog; line and column count from 1."""
 
@@ -72,6 +79,9 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+place_of: Callable[[tuple[str, int, int]], Place] = partial(_new, Place)
 
 
 NO_MARKS: Mapping[str, str] = {}
@@ -98,6 +108,30 @@ class Resource(NamedTuple):
     facts: Mapping[str, Json] = NO_FACTS
     parts: tuple[Mapping[str, Json], ...] = ()
     managed: str | None = None
+
+    @staticmethod
+    def declared(address: Address, spec: Spec, protect: bool, external: bool, place: Place | None) -> Resource:
+        """A desired one."""
+        made = (address, spec, None, None, protect, external, place, NO_MARKS, NO_FACTS, (), None)
+        return cast(Resource, _new(Resource, made))
+
+    @staticmethod
+    def found(
+        address: Address,
+        spec: Spec,
+        id: str | None,
+        owner: str | None,
+        protect: bool,
+        marks: Mapping[str, str],
+        facts: Mapping[str, Json],
+    ) -> Resource:
+        """A live one."""
+        made = (address, spec, id, owner, protect, False, None, marks, facts, (), None)
+        return cast(Resource, _new(Resource, made))
+
+    def with_parts(self, parts: tuple[Mapping[str, Json], ...]) -> Resource:
+        """The same with other parts."""
+        return cast(Resource, _new(Resource, (*self[:9], parts, self.managed)))
 
 
 State: TypeAlias = dict[Address, Resource]

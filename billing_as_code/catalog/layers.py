@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from billing_as_code.catalog.merging import Shape, merge, shape_of, shape_of_one
@@ -12,7 +12,7 @@ from billing_as_code.catalog.spelling import Spelling
 from billing_as_code.catalog.templates import SECTION, Templates, names_used
 from billing_as_code.kinds import ASKED
 from billing_as_code.kinds.base import Kind
-from billing_as_code.model import Address, Place
+from billing_as_code.model import Address, Place, address_of
 from billing_as_code.reader import Block, describe
 
 MOST_RESOURCES = 250_000
@@ -23,6 +23,9 @@ class Entry(NamedTuple):
 
     raw: Any
     place: Place
+
+
+_entry_of: Callable[[tuple[Any, Place]], Entry] = partial(tuple.__new__, Entry)
 
 
 class Section(NamedTuple):
@@ -112,7 +115,7 @@ class Layer:
     ) -> None:
         name, levels = kind.name, len(kind.keys) - len(path) - 1
         for key, value, place in block.keyed():
-            address = Address(name, (*path, key))
+            address = address_of((name, (*path, key)))
             if levels:
                 if isinstance(value, Block):
                     self._collect(kind, value, address.path, found, is_overlay)
@@ -125,7 +128,7 @@ class Layer:
             if address in found:
                 self._twice(place, address, kind.singular, found[address].place)
             else:
-                found[address] = Entry(value, place)
+                found[address] = _entry_of((value, place))
         if len(found) > MOST_RESOURCES:
             message = f"the catalog declares more than {MOST_RESOURCES:,} resources"
             self._problems.add(block.place, "", message, "split it into several catalogs, each with its own owner")

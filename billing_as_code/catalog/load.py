@@ -243,7 +243,7 @@ class _Loading:
             if spec is not None:
                 external = raw.get(EXTERNAL_FIELD) is True
                 protect = raw.get(PROTECT_FIELD) is True
-                desired[address] = Resource(address, spec, None, None, protect, external, place)
+                desired[address] = Resource.declared(address, spec, protect, external, place)
         return desired
 
     def _spec(self, address: Address, entry: Entry) -> Spec | None:

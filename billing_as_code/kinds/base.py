@@ -30,6 +30,7 @@ from billing_as_code.model import (
     Spec,
     State,
     Step,
+    address_of,
     canonical_json,
 )
 
@@ -214,12 +215,11 @@ class Kind(Table):
         metadata = self.metadata(item)
         labels = _labels(metadata) if metadata else NO_MARKS
         owner, protect = owner_of(labels), labels.get(PROTECT) == "true"
-        address, spec = Address(self.name, path), self.from_wire(path, item, names)
+        address, spec = address_of((self.name, path)), self.from_wire(path, item, names)
         twin = like.get(address)
         if twin is not None:
             address, spec = twin.address, twin.spec if twin.spec == spec else spec
-        facts = self.facts(item, names)
-        return Resource(address, spec, item.get("id"), owner, protect, False, None, labels, facts)
+        return Resource.found(address, spec, item.get("id"), owner, protect, labels, self.facts(item, names))
 
     def bearing(self, wanted: Resource, live: State) -> Mapping[str, tuple[Listing, ...]]:
         """Of a kind that no catalog has a section of: the lists, by kind, that show what bears on a wanted resource,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from billing_as_code.model import Place
+from billing_as_code.model import Place, place_of
 
 Mark: TypeAlias = int | Place
 """A place in a block's own file (line and column from 0, packed: there may be a million), or one in any."""
@@ -128,7 +128,7 @@ class Items(list[Any], _Placed):
 
 
 def _place(file: str, mark: Mark) -> Place:
-    return mark if isinstance(mark, Place) else Place(file, (mark >> _COLUMN) + 1, (mark & (2**_COLUMN - 1)) + 1)
+    return mark if isinstance(mark, Place) else place_of((file, (mark >> _COLUMN) + 1, (mark & (2**_COLUMN - 1)) + 1))
 
 
 def describe(value: Any) -> str:
