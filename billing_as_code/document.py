@@ -66,8 +66,8 @@ def _refs(value: Json) -> Json:
     if isinstance(value, float):
         return int(value) if value.is_integer() else {"$number": repr(value)}
     if isinstance(value, Mapping):
-        return {k: _refs(v) for k, v in value.items()}
-    return [_refs(v) for v in value] if isinstance(value, list | tuple) else value
+        return {k: v if v.__class__ in _ATOMS else _refs(v) for k, v in value.items()}
+    return [v if v.__class__ in _ATOMS else _refs(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _unrefs(value: Json) -> Json:

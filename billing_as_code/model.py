@@ -255,6 +255,8 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 _WHOLE_FLOAT = re.compile(r"(?:^|[:\[,])-?\d[\d.]*(?:\.0|e\+\d+)(?:$|[,\]}])")
 """A number as the encoder writes a float that is whole; in a text it may be something else, never the other way."""
+_WHOLE_FLOATS_HAVE = ("e+", ".0,", ".0]", ".0}")
+"""One of these, or `.0` at the end. Looking for them takes no time; the expression takes a second for 30 MB."""
 
 
 def canonical_json(value: Json) -> str:
@@ -264,7 +266,8 @@ def canonical_json(value: Json) -> str:
     except TypeError:  # a mapping that is no dict
         return _canonical(_whole(value))
     # only where a whole float may stand is the value looked through
-    may_be = (".0" in text or "e+" in text) and _WHOLE_FLOAT.search(text) is not None
+    may_be = text.endswith(".0") or any(mark in text for mark in _WHOLE_FLOATS_HAVE)
+    may_be = may_be and _WHOLE_FLOAT.search(text) is not None
     return _canonical(_whole(value)) if may_be else text
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from billing_as_code import cascade, diff, document, order
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import PlanError, Protected, UsageError
 from billing_as_code.impact import Impact
 from billing_as_code.impact.document import impact_json, load_impact
@@ -79,6 +80,10 @@ class Plan:
     @cached_property
     def json(self) -> dict[str, Json]:
         """The plan as JSON, which its digest is of."""
+        with uncollected():
+            return self._document()
+
+    def _document(self) -> dict[str, Json]:
         proposed: dict[str, Json] = {"edits": [e._asdict() for e in self.edits]} if self.edits else {}
         return (
             proposed

@@ -21,7 +21,7 @@ PACKAGE = "billing_as_code"
 ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 
 FLOORS = (
-    {"errors"},
+    {"errors", "collecting"},
     {"model"},
     {"kinds"},
     {"reader", "document", "diff", "client", "journal"},

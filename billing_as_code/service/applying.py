@@ -11,12 +11,13 @@ from billing_as_code import executor, safety
 from billing_as_code import live as live_state
 from billing_as_code import plan as plans
 from billing_as_code.closing import Closing, follows_touched
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import GateRefused, Refused, StalePlan
 from billing_as_code.journal import Journal
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Event, State
 from billing_as_code.plan import Plan
-from billing_as_code.service.session import Outcome, Session, uncollected
+from billing_as_code.service.session import Outcome, Session
 from billing_as_code.service.using import Use, check_approved, note_given_up
 
 # -- may it be applied -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 from billing_as_code import doctor
 from billing_as_code import live as live_state
 from billing_as_code.catalog import Catalog, load_all
+from billing_as_code.collecting import uncollected
 from billing_as_code.config import Config, Environment, select
 from billing_as_code.config import load as load_config
 from billing_as_code.doctor import Answered, Finding, Lookout
@@ -23,7 +24,7 @@ from billing_as_code.errors import ApiError, CatalogError, UsageError
 from billing_as_code.journal import Runs
 from billing_as_code.model import State
 from billing_as_code.service.guarding import guarded
-from billing_as_code.service.session import Session, address, open_session, uncollected
+from billing_as_code.service.session import Session, address, open_session
 
 LONGEST_WAIT = 10.0
 """Seconds that the doctor waits for an answer, whatever the environment's own time-out is."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from billing_as_code import live as live_state
 from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog import load_all
+from billing_as_code.collecting import uncollected
 from billing_as_code.config import FILE, Config, Environment
 from billing_as_code.config import load as load_config
 from billing_as_code.contrast import Contrast, contrast
@@ -19,7 +20,7 @@ from billing_as_code.gate.repository import Repository
 from billing_as_code.kinds import KINDS
 from billing_as_code.live import Progress
 from billing_as_code.model import State
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 
 Opened = Callable[[Environment], AbstractContextManager[Session]]
 

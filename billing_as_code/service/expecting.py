@@ -7,11 +7,11 @@ from pathlib import Path
 
 from billing_as_code import expecting
 from billing_as_code.catalog import files, load, load_all
+from billing_as_code.collecting import uncollected
 from billing_as_code.config import Config
 from billing_as_code.errors import CatalogError, Problem, UsageError
 from billing_as_code.expecting import Expectation, Outcome
 from billing_as_code.kinds import KINDS
-from billing_as_code.service.session import uncollected
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from billing_as_code import impact
 from billing_as_code.client import join
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import ApiError
 from billing_as_code.impact import Case, Impact, Reading, supposing
 from billing_as_code.kinds import credits, metering
@@ -26,7 +27,7 @@ from billing_as_code.model import Change, Json, Read, State, canonical_json
 from billing_as_code.plan import Plan
 from billing_as_code.service.declaring import edited
 from billing_as_code.service.planning import both_sides, compared
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 
 MOST_CUSTOMERS = 1_000
 _TRIES = 2

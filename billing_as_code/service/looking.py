@@ -9,12 +9,13 @@ from billing_as_code import live as live_state
 from billing_as_code import standing as standings
 from billing_as_code.catalog.spelling import Spelling
 from billing_as_code.client import join
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.kinds.base import Kind, Look, Read, Sight
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Json
 from billing_as_code.service.planning import context_of, load_desired, rules_of
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 from billing_as_code.standing import Seen, Shown, Standing
 
 _TRIES = 2

@@ -11,12 +11,13 @@ from billing_as_code import live as live_state
 from billing_as_code import plan as plans
 from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog.spelling import Spelling
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import UsageError
 from billing_as_code.kinds.base import Context
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Resource, State
 from billing_as_code.plan import Plan
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 
 
 @dataclass(frozen=True, slots=True)

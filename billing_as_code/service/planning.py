@@ -11,6 +11,7 @@ from billing_as_code import plan as plans
 from billing_as_code.catalog import Catalog, load_all
 from billing_as_code.catalog import load as load_catalog
 from billing_as_code.catalog.validation import fits
+from billing_as_code.collecting import uncollected
 from billing_as_code.config import Config
 from billing_as_code.errors import UsageError
 from billing_as_code.kinds import EVERY
@@ -19,7 +20,7 @@ from billing_as_code.live import Progress
 from billing_as_code.model import Address, Change, State
 from billing_as_code.plan import Plan
 from billing_as_code.planschema import plan_schema
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 
 
 def validate(config: Config, environment: str | None = None) -> list[Catalog]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from billing_as_code import live as live_state
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import GateRefused, UsageError
 from billing_as_code.gate import edits
 from billing_as_code.gate.passage import approved
@@ -18,7 +19,7 @@ from billing_as_code.plan import Plan, unwritten
 from billing_as_code.service.declaring import as_edits, asked_of, declare, edited
 from billing_as_code.service.planning import compared, load_desired
 from billing_as_code.service.pulling import FileChange
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 from billing_as_code.service.using import known_approvers
 
 MOST_WHY = 2_000

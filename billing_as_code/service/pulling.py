@@ -13,13 +13,14 @@ from billing_as_code.authoring.adoption import Adoption, Terms
 from billing_as_code.authoring.draft import Draft
 from billing_as_code.authoring.rounds import Rounds
 from billing_as_code.catalog.saving import write
+from billing_as_code.collecting import uncollected
 from billing_as_code.errors import PlanError, UsageError
 from billing_as_code.kinds.base import LABEL_PREFIX, Item, Kind
 from billing_as_code.live import Progress
 from billing_as_code.model import Address, Resource, State
 from billing_as_code.plan import Plan, within
 from billing_as_code.service.planning import compared
-from billing_as_code.service.session import Session, uncollected
+from billing_as_code.service.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import getpass
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,19 +132,3 @@ def _embedded(data: Path) -> OpenMeter:
     data.parent.mkdir(parents=True, exist_ok=True)
     app = create_app(data)
     return OpenMeter("http://embedded.openmeter", transport=in_process(app, app.config["DATABASE"].close))
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """The garbage collector off while a catalog is loaded and compared: nothing dies there, and it is most of the
-    time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            # what was made has grown old: else the next collection, of the young, would look at all of it
-            gc.freeze()
-            gc.unfreeze()
-            gc.enable()
