@@ -97,3 +97,20 @@ def _differences(
         cls = row.rank(was, wanted) if row.rank is not None else Class.BREAKING
         for path, b, a in leaves(row.name, was, wanted, opaque=row.opaque):
             yield row, FieldChange(path, b, a, cls)
+
+
+def without_moments(live: State, desired: State, kinds: Mapping[str, Kind]) -> State:
+    """A live state without what is as it is by the moment of creation alone, since the catalog leaves it out: that is
+    another moment in another place."""
+    out: State = {}
+    for address, resource in live.items():
+        declared = desired.get(address)
+        if declared is not None and not declared.external:
+            rows = zip(kinds[address.kind].fields, resource.spec, declared.spec, strict=True)
+            spec = tuple(
+                None if said is None and row.absent in (Absent.MOMENT, Absent.CREATE_ONLY) else value
+                for row, value, said in rows
+            )
+            resource = resource._replace(spec=spec)
+        out[address] = resource
+    return out

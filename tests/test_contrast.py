@@ -14,8 +14,9 @@ from strategies import Catalog, catalogs, written
 
 from billing_as_code.catalog import load
 from billing_as_code.cli import main
-from billing_as_code.contrast import contrast
+from billing_as_code.contrast import contrast, without_moments
 from billing_as_code.kinds import KINDS
+from billing_as_code.model import State
 
 Bac = Callable[..., Result]
 CATALOG = """\
@@ -104,6 +105,22 @@ def test_two_that_are_alike_differ_in_nothing_and_ids_count_for_nothing(bac: Bac
         "As declared: staging → production differ in nothing (4 resources).\n\n"
         "As they are live: staging → production differ in nothing (4 resources).\n"
     )
+
+
+def test_a_moment_that_the_catalog_leaves_to_the_creation_is_no_difference(tmp_path: Path) -> None:
+    def state(entitlement: str) -> State:
+        (tmp_path / "all.yaml").write_text(CATALOG.replace("{interval: month}", entitlement))
+        return load(tmp_path, None, ()).desired
+
+    desired = state("{interval: month}")
+    early, late = (state(f"{{interval: month, anchor: 2026-11-2{day}T12:00:00Z}}") for day in (1, 2))
+
+    bare = [without_moments(live, desired, KINDS) for live in (early, late)]
+    said = [without_moments(live, live, KINDS) for live in (early, late)]
+
+    assert contrast(*bare, KINDS).changes == {}
+    [change] = contrast(*said, KINDS).changes.values()
+    assert [field.path for field in change.fields] == ["usage_period.anchor"]
 
 
 def test_an_openmeter_that_cannot_be_reached_is_told_beside_what_is_declared(bac: Bac) -> None:

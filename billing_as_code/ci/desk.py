@@ -16,7 +16,8 @@ from billing_as_code.config import Config, Environment
 from billing_as_code.errors import UsageError
 from billing_as_code.service import Session
 
-FOLDER = ".bac/ci"
+FOLDER = "ci"
+"""Where results are left, in the folder for what commands keep."""
 
 
 def hosting(environ: Mapping[str, str], say: Callable[[str], None]) -> Hosting:
@@ -55,7 +56,7 @@ class Desk:
 
     def output(self, job: str, values: Mapping[str, str]) -> None:
         """Hand values to the steps that follow, and leave them in the folder as variables."""
-        values = {**values, "folder": str(self.folder)}
+        values = {**values, "folder": os.path.relpath(self.folder)}
         rows = [f"BAC_{k.upper().replace('-', '_')}={v}\n" for k, v in values.items()]
         self.leave(f"{job}-{self.environment.name}.env", "".join(rows))
         self.hosting.output(values)

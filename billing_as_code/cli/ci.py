@@ -39,16 +39,13 @@ def ci() -> None:
 
 
 def _folder(command: options.Command) -> options.Command:
-    from_options = click.option(
+    return click.option(
         "--to",
         "folder",
         metavar="DIR",
-        default=".bac/ci",
-        show_default=True,
         type=click.Path(file_okay=False, path_type=Path),
-        help="Where results are left as files.",
-    )
-    return from_options(command)
+        help="Where results are left as files; else .bac/ci beside bac.yaml.",
+    )(command)
 
 
 def _exit_code(command: options.Command) -> options.Command:
@@ -68,7 +65,7 @@ def _exit_code(command: options.Command) -> options.Command:
 @_folder
 @_exit_code
 @click.pass_context
-def plan_(ctx: click.Context, env: str | None, offline: bool, base: str, folder: Path, exit_code: bool) -> None:
+def plan_(ctx: click.Context, env: str | None, offline: bool, base: str, folder: Path | None, exit_code: bool) -> None:
     """Plan what a pull request would do: one comment, kept up to date, a check that records what was reviewed, the
     page of the run, and files.
 
@@ -103,7 +100,7 @@ def plan_(ctx: click.Context, env: str | None, offline: bool, base: str, folder:
 @click.option("--expect-intent", metavar="DIGEST", default="", help="Apply this intent, which a person looked at.")
 @_folder
 @click.pass_context
-def apply_(ctx: click.Context, env: str | None, expect_intent: str, folder: Path) -> None:
+def apply_(ctx: click.Context, env: str | None, expect_intent: str, folder: Path | None) -> None:
     """Plan again, and apply where the intent is the one that was reviewed in the pull request; else stop and show the
     difference there (exit code 4; 5 where nobody reviewed one).
 
@@ -141,7 +138,7 @@ def apply_(ctx: click.Context, env: str | None, expect_intent: str, folder: Path
 @_folder
 @_exit_code
 @click.pass_context
-def drift_(ctx: click.Context, env: str | None, folder: Path, exit_code: bool) -> None:
+def drift_(ctx: click.Context, env: str | None, folder: Path | None, exit_code: bool) -> None:
     """Look for what is live and not as the catalog says. One issue is opened, kept up to date, and closed when there is
     no drift any more."""
 
@@ -157,7 +154,7 @@ def drift_(ctx: click.Context, env: str | None, folder: Path, exit_code: bool) -
     _run(ctx, env, folder, job)
 
 
-def _run(ctx: click.Context, env: str | None, folder: Path, job: Callable[[Desk], int]) -> None:
+def _run(ctx: click.Context, env: str | None, folder: Path | None, job: Callable[[Desk], int]) -> None:
     from billing_as_code.ci.desk import hosting
 
     where = hosting(os.environ, click.echo)
@@ -168,11 +165,11 @@ def _run(ctx: click.Context, env: str | None, folder: Path, job: Callable[[Desk]
     ctx.exit(code)
 
 
-def _desk(where: Hosting, env: str | None, folder: Path) -> Desk:
-    from billing_as_code.ci.desk import Desk
+def _desk(where: Hosting, env: str | None, folder: Path | None) -> Desk:
+    from billing_as_code.ci.desk import FOLDER, Desk
 
     config = options.configuration()
-    return Desk(where, config, options.chosen(config, env), folder)
+    return Desk(where, config, options.chosen(config, env), folder or config.state / FOLDER)
 
 
 def _ended(job: Callable[[Desk], int], desk: Callable[[], Desk]) -> tuple[int, Sequence[Problem]]:

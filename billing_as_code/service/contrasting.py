@@ -14,7 +14,7 @@ from billing_as_code.catalog import load_all
 from billing_as_code.collecting import uncollected
 from billing_as_code.config import FILE, Config, Environment
 from billing_as_code.config import load as load_config
-from billing_as_code.contrast import Contrast, contrast
+from billing_as_code.contrast import Contrast, contrast, without_moments
 from billing_as_code.errors import ApiError, CatalogError, UsageError
 from billing_as_code.gate.repository import Repository
 from billing_as_code.kinds import KINDS
@@ -69,13 +69,14 @@ def _live(config: Config, environment: Environment, desired: State, opened: Open
     ours = {config.owner, *config.formerly}
     with opened(environment) as session, uncollected():
         found = live_state.read(session.client, session.kinds, width=environment.reads, progress=progress)
-        return {
+        counted = {
             a: r
             for a, r in found.items()
             if session.kinds[a.kind].counts(r)
             and not r.managed
             and (r.owner in ours or (a in desired and not desired[a].external))
         }
+        return without_moments(counted, desired, session.kinds)
 
 
 # -- a branch and its base ----------------------------------------------------------------------------------------
