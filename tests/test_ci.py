@@ -359,6 +359,24 @@ def test_a_base_without_a_catalog_is_told(team: Team, hub: GitHub, break_base: o
     assert said in log
 
 
+def test_links_within_the_catalog_of_a_base_are_followed_and_those_out_of_it_are_not(team: Team) -> None:
+    team.write("secret.yaml", "customers: {eve: {name: Eve}}\n")
+    for folder in ("production", "staging"):
+        (team.root / f"catalog/environments/{folder}").mkdir(parents=True)
+    team.write("catalog/environments/staging/more.yaml", "customers: {globex: {name: Globex}}\n")
+    link = team.root / "catalog/environments/production/more.yaml"
+    link.symlink_to("../staging/more.yaml")
+    base = team.commit("a link")
+    offline = ["ci", "plan", "--env", "production", "--offline", "--base"]
+
+    assert "differ in nothing (5 resources)" in team.bac(*offline, base).stdout
+    link.unlink()
+    link.symlink_to("../../../secret.yaml")
+    outside = team.commit("a link out of it")
+    link.unlink()
+    assert "is wrong itself: catalog/environments/production/more.yaml" in team.bac(*offline, outside).stdout
+
+
 def test_a_base_that_a_shallow_clone_has_not_is_told_with_what_helps(team: Team, hub: GitHub) -> None:
     log = team.bac("ci", "plan", "--env", "production", "--offline", "--base", "0" * 40, code=1).stdout
     assert "fetch-depth: 0" in log

@@ -14,9 +14,10 @@ from strategies import Catalog, catalogs, written
 
 from billing_as_code.catalog import load
 from billing_as_code.cli import main
-from billing_as_code.contrast import contrast, without_moments
+from billing_as_code.contrast import Contrast, contrast, without_moments
 from billing_as_code.kinds import KINDS
-from billing_as_code.model import State
+from billing_as_code.model import Address, Change, Class, State
+from billing_as_code.render import contrast as rendered
 
 Bac = Callable[..., Result]
 CATALOG = """\
@@ -152,6 +153,31 @@ def test_as_markdown_text_from_the_catalog_stands_in_code(bac: Bac) -> None:
     fenced = told.split("```````diff\n")[1].split("\n```````")[0]
     assert hostile in fenced
     assert told.replace(fenced, "").count("evil") == 0
+
+
+def many(number: int, name: str) -> Contrast:
+    gone = [Change(Address("customers", (f"{name}-{n}",)), "delete", cls=Class.BREAKING) for n in range(number)]
+    return Contrast("staging", "production", tuple(gone), compared=number)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Contrast("a", "b", missing="a cannot be read: `x` @y"), "Not known: `` a cannot be read: `x` @y ``"),
+        (Contrast("a", "b", compared=1200), "No difference (1,200 resources)."),
+        (many(1, "x"), "0 only in `production`, 1 only in `staging`, 0 differ; **1 breaking**."),
+    ],
+)
+def test_markdown_says_it_in_a_line(found: Contrast, said: str) -> None:
+    assert list(rendered.markdown(found, "t"))[:3] == ["### t", "", said]
+
+
+def test_markdown_of_any_length_fits_into_a_comment_and_counts_what_does_not() -> None:
+    said = list(rendered.markdown(many(3000, "x" * 60), "t"))
+
+    assert sum(len(row.encode()) + 1 for row in said) < 60_000
+    listed = sum(row.startswith("! - customers.") for row in said)
+    assert f"**{3000 - listed:,} more breaking do not fit here**: see the JSON." in said
 
 
 @given(first=catalogs(), second=catalogs())
