@@ -12,6 +12,7 @@ MEASUREMENTS = (
     "commands",
     "noop",
     "devserver",
+    "agents",
 )
 """The modules that measure, in the order of the page."""
 

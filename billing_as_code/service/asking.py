@@ -62,7 +62,8 @@ def find(session: Session, address: Address) -> Found | None:
     if resource is None:
         return None
     sight = Sight({resource.address: resource}, session.now())
-    return Found(session.target, resource, tuple(taken(session, kind.looks(resource, sight))))
+    looks = kind.looks(resource, sight)
+    return Found(session.target, resource, tuple(taken(session, looks, {read.name: item})))
 
 
 def access(session: Session, customer: str) -> Mapping[str, Mapping[str, Json]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from billing_as_code import live as live_state
@@ -13,7 +14,7 @@ from billing_as_code.collecting import uncollected
 from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.kinds.base import Kind, Look, Read, Sight
 from billing_as_code.live import Progress
-from billing_as_code.model import Address, Json
+from billing_as_code.model import NO_FACTS, Address, Json
 from billing_as_code.service.planning import context_of, load_desired, rules_of
 from billing_as_code.service.session import Session
 from billing_as_code.standing import Seen, Shown, Standing
@@ -166,13 +167,13 @@ def _check_groupings(kind: Kind, standing: Standing, by: Sequence[str]) -> None:
             raise UsageError(f"--by {name}: {standing.address} has no such dimension ({meant})")
 
 
-def taken(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
-    """Each look, with every read made once. One that fails says why, and hides no other."""
-    answers: dict[str, Json | ApiError] = {}
+def taken(session: Session, looks: Sequence[Look], known: Mapping[str, Json] = NO_FACTS) -> Iterable[Seen]:
+    """Each look, with every read made once, all at the same time. One that fails says why, and hides no other.
+
+    `known` are answers that need not be asked for, by the read's name.
+    """
+    answers = _answers(session, looks, known)
     for look in looks:
-        for read in look.reads:
-            if read.name not in answers:
-                answers[read.name] = _answer(session, read)
         failed = [a for r in look.reads if isinstance(a := answers[r.name], ApiError)]
         if failed:
             yield Seen(look.name, look.title, None, str(failed[0]))
@@ -183,6 +184,17 @@ def taken(session: Session, looks: Iterable[Look]) -> Iterable[Seen]:
             asked = ", ".join(f"GET {_path(read)}" for read in look.reads)
             what = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
             yield Seen(look.name, look.title, None, f"{asked}: {what}" if asked else what)
+
+
+def _answers(session: Session, looks: Sequence[Look], known: Mapping[str, Json]) -> dict[str, Json | ApiError]:
+    reads: dict[str, Read] = {}
+    for read in (read for look in looks for read in look.reads if read.name not in known):
+        reads.setdefault(read.name, read)
+    if len(reads) < 2:
+        return {**known, **{name: _answer(session, read) for name, read in reads.items()}}
+    with ThreadPoolExecutor(min(len(reads), session.environment.reads)) as pool:
+        asked = pool.map(lambda read: _answer(session, read), reads.values())
+        return {**known, **dict(zip(reads, asked, strict=True))}
 
 
 def _answer(session: Session, read: Read) -> Json | ApiError:
