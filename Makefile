@@ -70,6 +70,7 @@ check: lint test
 	$(BIN)/bac schema --check
 	$(BIN)/python scripts/reference.py --check
 	$(BIN)/python scripts/picture.py --check
+	$(BIN)/python scripts/transcript.py --check
 	$(BIN)/bac validate
 
 bench: $(RUNTIME)

@@ -6,6 +6,7 @@ What is said is shown where a test fails, and with `-rP`.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import Any
 
@@ -98,6 +99,60 @@ def test_an_agent_proposes_a_person_approves_and_catalog_files_openmeter_and_tra
     steps = [(line["what"], str(line["who"]).split()[0]) for line in trail.entries]
     assert [what for what, _ in steps][-1] == "applied"
     assert ("proposed", "agent") in steps
+
+
+def test_a_limit_that_a_person_approved_is_the_same_in_the_catalog_in_git_and_in_openmeter(
+    talk: Agent, ada: Approver
+) -> None:
+    root = talk.ws.root
+    (root / ".gitignore").write_text(".bac/\n")
+    git(root, "init", "--quiet")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "--message", "As it stands")
+    address = f"entitlements.{KEY}.ai_tokens"
+    found = talk.call("get_resource", address=address)
+    assert {f["field"]: f["live"] for f in found["fields"]}["issue.amount"] == 1000
+    period = {"interval": "month", "anchor": "2026-11-01T00:00:00Z"}
+    spec = {"type": "metered", "usage_period": period, "measure_usage_from": "2026-11-20T00:00:00Z"}
+    told = talk.call("plan_changes", edits=[{"address": address, "spec": {**spec, "issue": {"amount": 2500}}}])
+    assert [(c["address"], c["severity"]) for c in told["changes"]] == [(address, "commercial")]
+    assert talk.fails("apply_changes", digest=told["digest"])["code"] == "approval_required"
+    ada.approve(talk.ws, told["digest"])
+    assert git(root, "status", "--porcelain") == ""
+    assert talk.call("apply_changes", digest=told["digest"])["done"] == [address]
+
+    changed = [
+        line for line in git(root, "diff", "--unified=0").splitlines() if line[0] in "+-" and line[1] not in "+-"
+    ]
+    assert [line.strip("+- ") for line in changed] == ["amount: 1000", "amount: 2500"]
+    git(root, "commit", "--quiet", "--all", "--message", "As approved")
+    [live] = [e for e in openmeter_entitlements(talk) if e["featureKey"] == "ai_tokens"]
+    assert live["issueAfterReset"] == 2500
+    assert talk.call("plan_changes")["total_changes"] == 0
+    assert git(root, "status", "--porcelain") == ""
+    with talk.ws.session() as session:
+        trail = service.read_audit(session.config)
+    assert trail.broken == ()
+    steps = [(line["what"], line.get("code")) for line in trail.entries if line.get("digest") == told["digest"]]
+    assert steps == [
+        ("proposed", None),
+        ("refused", "approval_required"),
+        ("approved", None),
+        ("began", None),
+        ("applied", None),
+    ]
+
+
+def git(root: Path, *args: str) -> str:
+    who = ("-c", "user.name=ada", "-c", "user.email=ada@example.com")
+    return subprocess.run(["git", *who, *args], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def openmeter_entitlements(talk: Agent) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = talk.ws.http.get("/api/v2/entitlements", params={"excludeInactive": "true"}).json()[
+        "items"
+    ]
+    return found
 
 
 def test_a_subject_is_cleaned_up(talk: Agent, ada: Approver) -> None:
