@@ -86,7 +86,7 @@ def plan(
         raise
     found(planned)
     if planned.plan is not None:
-        desk.leave(f"plan-{desk.environment.name}.json", planned.plan.dump())
+        desk.leave(f"plan-{desk.environment.name}.json", planned.plan.file())
         desk.leave(f"plan-{desk.environment.name}.html", "\n".join(html.page(planned.plan)) + "\n")
     lines = list(_lines(planned, desk, under_review=pull is not None))
     desk.show("plan", lines)
@@ -112,7 +112,7 @@ def _lines(planned: Planned, desk: Desk, *, under_review: bool) -> Iterable[str]
 
 def _planned(desk: Desk, progress: Reading) -> Planned:
     with desk.session() as session:
-        return Planned(service.plan(session, progress=progress))
+        return Planned(service.plan_with_impact(session, progress=progress))
 
 
 def _offline(desk: Desk, pull: Pull | None, base: str, why: str) -> Planned:
