@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from billing_as_code.diff import Held
+from billing_as_code.impact import OUTCOMES, Hit, Impact
+from billing_as_code.impact.values import ranked
 from billing_as_code.kinds import KINDS
 from billing_as_code.model import Action, Address, Change, Class, FieldChange, Place, Ref, Resource, Step
 from billing_as_code.plan import Plan, Target
@@ -84,6 +88,28 @@ def everything() -> Plan:
     """One of each action and class, a held difference, and something that is not made."""
     skipped = (("grants.acme.ai_tokens.launch", "ended"),)
     return plan(CREATED, UPDATED, REPLACED, DELETED, held=(HELD,), skipped=skipped)
+
+
+def hits(number: int, name: str = "customer {}") -> Impact:
+    """So many customers that a lower limit hits, of every outcome."""
+    amounts = [Decimal(n % 100 * 100) for n in range(number)]
+    some = [
+        Hit(
+            name.format(n),
+            "ai_tokens",
+            ("entitlements.acme.ai_tokens",),
+            ("amount",),
+            OUTCOMES[n % len(OUTCOMES)],
+            "high",
+            usage=amount,
+            limit=Decimal(10_000),
+            limit_after=Decimal(5_000),
+            expected=amount + 50,
+            past=(amount, None),
+        )
+        for n, amount in enumerate(amounts)
+    ]
+    return Impact(datetime(2026, 11, 24, 12, tzinfo=UTC), ranked(some), number, number)
 
 
 def many(number: int, action: Action = "create", cls: Class = Class.SAFE, name: str = "customer {}") -> Plan:

@@ -18,7 +18,7 @@ from profiles import share
 
 from billing_as_code.model import Address, Change, Class, FieldChange
 from billing_as_code.plan import Plan, Target
-from billing_as_code.render import html
+from billing_as_code.render import html, impact_html
 
 TAGS = {"html", "head", "meta", "title", "style", "body", "header", "main", "section", "script", "noscript", "form"} | {
     *("a", "p", "h1", "h2", "strong", "code", "kbd", "span", "div", "table", "thead", "tbody", "tr", "th", "td"),
@@ -200,6 +200,16 @@ def test_two_runs_write_the_same_page_in_ascii() -> None:
     once, again = rendered(made).source, rendered(plans.everything()).source
     assert once == again
     assert once.isascii()
+
+
+@pytest.mark.parametrize("name", ["customer {}", "</svg><script>alert(1)</script><img src=x onerror=a> {}"])
+def test_whom_a_plan_hits_is_text_and_a_plot_of_our_own(name: str) -> None:
+    page = rendered(plans.everything(), figures=[impact_html.section(plans.hits(60, name))])
+    drawn = {"figure", "svg", "rect", "line", "text", "ul", "li", "h3", "small"}
+    assert drawn <= {tag for tag, _ in page.elements} <= TAGS | drawn
+    assert {a for _, attributes in page.elements for a in attributes if a == "style" or a.startswith("on")} == set()
+    assert [tag for tag, _ in page.elements].count("script") == 2
+    assert all(name.format(n) in page.text for n in range(60))
 
 
 def test_figures_stand_between_what_changes_for_whom_and_the_list() -> None:

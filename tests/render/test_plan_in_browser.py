@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright 
 
 from billing_as_code.model import Address, Change, Class, FieldChange  # noqa: E402
 from billing_as_code.plan import Plan  # noqa: E402
-from billing_as_code.render import html  # noqa: E402
+from billing_as_code.render import html, impact_html  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Request
@@ -58,7 +59,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
     def run(plan: Plan, at: str = "", scheme: str = "light") -> Page:
         file = tmp_path / "plan.html"
-        file.write_text("\n".join(html.page(plan)), encoding="ascii")
+        figures = [impact_html.section(plan.impact)] if plan.impact is not None else []
+        file.write_text("\n".join(html.page(plan, figures=figures)), encoding="ascii")
         page = context.new_page()
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.on("console", told)
@@ -217,6 +219,16 @@ def test_axe_finds_nothing_that_keeps_somebody_out(opened: Open, scheme: str, at
     assert (found.generate_report() if found.violations_count else "") == ""
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("number", [20, 200])
+def test_axe_finds_nothing_where_it_is_told_whom_a_plan_hits(opened: Open, scheme: str, number: int) -> None:
+    page = opened(plans.plan(plans.REPLACED, impact=plans.hits(number)), "", scheme)
+    page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+    page.wait_for_timeout(100)
+    found = Axe().run(page)
+    assert (found.generate_report() if found.violations_count else "") == ""
+
+
 def test_it_follows_the_systems_scheme(opened: Open) -> None:
     colours = [
         opened(plans.everything(), "", scheme).evaluate("getComputedStyle(document.body).backgroundColor")
@@ -226,7 +238,7 @@ def test_it_follows_the_systems_scheme(opened: Open) -> None:
 
 
 def test_it_does_not_run_over_a_narrow_window(opened: Open) -> None:
-    page = opened(plans.everything())
+    page = opened(replace(plans.everything(), impact=plans.hits(20)))
     page.set_viewport_size({"width": 360, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
