@@ -209,7 +209,8 @@ def test_the_program_ends_at_once_and_says_all_that_it_had_to_say(project: Bac) 
 
 
 def test_the_program_waits_for_threads_that_still_work(project: Bac) -> None:
-    work = "import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('worked'))).start()"
+    then = "threading.main_thread().join(), print('worked')"
+    work = f"import threading; threading.Thread(target=lambda: ({then})).start()"
     done = subprocess.run([BAC[0], "-c", f"{work}; {BAC[2]}", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\nworked\n")
 
