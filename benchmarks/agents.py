@@ -1,4 +1,4 @@
-"""How long an agent waits for `bac mcp`: its start to the first answer, and each tool that reads, over both transports."""
+"""How long an agent waits for `bac mcp`: its start to the first answer, and each tool that reads, both ways to it."""
 
 from __future__ import annotations
 
