@@ -77,13 +77,16 @@ def test_a_pull_request_gets_a_comment_a_check_a_summary_and_values(team: Team, 
     assert "issue.amount  1,000 → 500" in comment["body"]
     assert "#### Whom it hits: 1 customer" in comment["body"]
     assert "Merging applies this, breaking changes included" in comment["body"]
+    assert "Whom it hits" in comment["body"]
     [check] = hub.checks
     assert (check["name"], check["head_sha"], check["conclusion"]) == ("bac plan (acme, production)", head, "success")
     assert check["output"]["title"] == "0 to create, 0 to update, 1 to replace, 0 to delete. 1 breaking."
     plan = json.loads((team.root / ".bac/ci/plan-production.json").read_text())
     assert plan["changes"][0]["address"] == "entitlements.acme.ai"
     assert [hit["customer"] for hit in plan["impact"]["hits"]] == ["acme"]
-    assert "entitlements.acme.ai" in (team.root / ".bac/ci/plan-production.html").read_text()
+    page = (team.root / ".bac/ci/plan-production.html").read_text()
+    assert "entitlements.acme.ai" in page
+    assert ">Whom it hits" in page
     outputs = team.outputs()
     assert check["external_id"] == f"12:{outputs['intent']}"
     assert outputs == {

@@ -12,7 +12,7 @@ from billing_as_code.ci.hosting import Check, Pull, Review
 from billing_as_code.ci.keeping import find, keep_one
 from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, BacError, HostingError, Refused, UsageError
 from billing_as_code.plan import Plan
-from billing_as_code.render import html, text
+from billing_as_code.render import html, impact_html, text
 from billing_as_code.service import Contrast, Outcome, Session
 
 LABEL = "bac-drift"
@@ -87,13 +87,19 @@ def plan(
     found(planned)
     if planned.plan is not None:
         desk.leave(f"plan-{desk.environment.name}.json", planned.plan.file())
-        desk.leave(f"plan-{desk.environment.name}.html", "\n".join(html.page(planned.plan)) + "\n")
+        desk.leave(f"plan-{desk.environment.name}.html", _page(planned.plan))
     lines = list(_lines(planned, desk, under_review=pull is not None))
     desk.show("plan", lines)
     desk.output("plan", {"exit-code": str(planned.code), **planned.names})
     if pull is not None and not pull.foreign:
         _put_before(desk, pull, lines, planned.code, planned.title, planned.review)
     return planned
+
+
+def _page(made: Plan) -> str:
+    """The plan as a page, with the figures of whom it hits."""
+    figures = [impact_html.section(made.impact)] if made.impact is not None else []
+    return "\n".join(html.page(made, figures=figures)) + "\n"
 
 
 def _put_before(desk: Desk, pull: Pull, lines: list[str], code: int, title: str, review: Review | None = None) -> None:
