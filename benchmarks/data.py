@@ -14,16 +14,17 @@ MODELS = ("small", "medium", "large")
 COUNTRIES = ("US", "DE", "NO", "JP", "BR")
 
 
-def write(folder: Path, resources: int) -> int:
-    """Write a catalog of about so many resources below `folder`, and return how many customers it has."""
-    customers = resources // 4
+def write(folder: Path, resources: int, *, entitled: bool = True) -> int:
+    """Write a catalog of about so many resources below `folder`, and return how many customers it has: a quarter, or
+    all where they are not `entitled` to anything."""
+    customers = resources // 4 if entitled else resources
     catalog = folder / "catalog"
     (catalog / "customers").mkdir(parents=True, exist_ok=True)
     (catalog / "metering.yaml").write_text(METERING)
     for start in range(0, customers, CUSTOMERS_PER_FILE):
         numbers = range(start, min(start + CUSTOMERS_PER_FILE, customers))
         (catalog / "customers" / f"{start // CUSTOMERS_PER_FILE:03d}.yaml").write_text(
-            "\n".join(_lines(numbers)) + "\n"
+            "\n".join(_lines(numbers, entitled=entitled)) + "\n"
         )
     return customers
 
@@ -35,7 +36,7 @@ def configure(folder: Path, url: str) -> None:
     )
 
 
-def _lines(numbers: range) -> Iterator[str]:
+def _lines(numbers: range, *, entitled: bool) -> Iterator[str]:
     yield "customers:"
     for n in numbers:
         yield f"  customer-{n:05d}:"
@@ -45,6 +46,8 @@ def _lines(numbers: range) -> Iterator[str]:
         yield f"    primary_email: billing@customer-{n:05d}.example"
         yield f"    billing_address: {{country: {COUNTRIES[n % len(COUNTRIES)]}, city: Springfield}}"
         yield f"    metadata: {{crm_id: '{n}', tier: {'enterprise' if n % 10 == 0 else 'starter'}}}"
+    if not entitled:
+        return
     yield "entitlements:"
     for n in numbers:
         yield f"  customer-{n:05d}:"

@@ -18,6 +18,7 @@ from benchmarks import PYTHON
 BAC = str(Path(PYTHON).parent / "bac")
 RUNS = 5
 _LEFT_OUT = ("CI", "BAC_ENV")
+_ADDED = {"CHECKPOINT_DISABLE": "1"}
 
 
 def say(text: str) -> None:
@@ -45,7 +46,7 @@ def run(command: Sequence[str], folder: Path) -> Measure:
 
     A child starts with the memory of whoever starts it, so this process must stay small.
     """
-    environ = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT}
+    environ = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT} | _ADDED
     with tempfile.TemporaryFile() as said:
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=said, env=environ)
@@ -58,9 +59,13 @@ def run(command: Sequence[str], folder: Path) -> Measure:
     return Measure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measured(command: Sequence[str], folder: Path, server: Server | None = None, runs: int = RUNS) -> Measure:
-    """The best of some runs, after one for the files' sake: bytecode, and what the system keeps of them in memory."""
-    run(command, folder)
+def measured(
+    command: Sequence[str], folder: Path, server: Server | None = None, *, runs: int = RUNS, warm: bool = True
+) -> Measure:
+    """The best of some runs, after one to `warm` the files up: bytecode, and what the system keeps of them in
+    memory."""
+    if warm:
+        run(command, folder)
     measures: list[Measure] = []
     for _ in range(runs):
         if server is not None:
@@ -79,8 +84,9 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def latency(self, milliseconds: int) -> None:
-        self._ask(f"/_latency/{milliseconds}")
+    def latency(self, reads: int, writes: int = 0) -> None:
+        """What each waits, in milliseconds."""
+        self._ask(f"/_latency/{reads}/{writes}")
 
     def count(self) -> int:
         """The pages asked for since the last time."""

@@ -46,8 +46,12 @@ Unless another number is given, a figure is the best of {runs} runs. {machine}
 """
 
 
-def write(path: Path, sections: Sequence[Section]) -> None:
-    head = HEAD.format(runs=RUNS, machine=_machine())
+def head() -> str:
+    """What stands above the sections; made before anything is measured, since it tells the machine's load."""
+    return HEAD.format(runs=RUNS, machine=_machine())
+
+
+def write(path: Path, head: str, sections: Sequence[Section]) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join([head, *(section.markdown for section in sections)]), encoding="utf-8")
 
@@ -81,7 +85,7 @@ def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"The machine: {os.cpu_count()} cores of {processor}, {memory:.0f} GB, {platform.system()}, "
-        f"Python {platform.python_version()}."
+        f"Python {platform.python_version()}; its load was {os.getloadavg()[0]:.1f} when the page was begun."
     )
 
 

@@ -40,6 +40,15 @@ def unknown(size: int) -> Path:
     return folder
 
 
+def to_create(customers: int) -> Path:
+    """A catalog of customers, and in `pages` the lists of an OpenMeter that has everything else."""
+    folder = _fresh(f"create-{customers}")
+    data.write(folder, 0)
+    subprocess.run([PYTHON, "-m", "benchmarks.recording", str(folder), str(folder / "pages")], check=True)
+    data.write(folder, customers, entitled=False)
+    return folder
+
+
 @cache
 def _recorded() -> Path:
     """The lists of a dev server that holds one block of customers."""
