@@ -64,11 +64,19 @@ def unshown(client: OpenMeter, kinds: Mapping[str, Kind], *, width: int = 8) -> 
     What the state has as well is in there too.
     """
     asked = [replace(kind, listings=kind.unshown) for kind in kinds.values() if kind.unshown]
-    with _Lists(client, width, lambda done, known: None) as lists:
-        for kind in asked:
-            lists.ask(kind)
-        items = [item for kind in asked for item in lists.items(kind)]
+    items = [item for some in gather(client, asked, width=width).values() for item in some]
     return {item["id"]: metadata for item in items if isinstance(metadata := item.get("metadata"), dict)}
+
+
+def gather(
+    client: OpenMeter, asked: Iterable[Kind], *, width: int = 8, progress: Progress = lambda done, known: None
+) -> dict[str, list[Item]]:
+    """What the lists of some kinds show, by the kind's name. Raises ApiError."""
+    with _Lists(client, width, progress) as lists:
+        wanted = list(asked)
+        for kind in wanted:
+            lists.ask(kind)
+        return {kind.name: list(lists.items(kind)) for kind in wanted}
 
 
 def bearing(client: OpenMeter, kinds: Mapping[str, Kind], wanted: Iterable[Resource], live: State) -> State:

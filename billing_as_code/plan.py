@@ -42,6 +42,29 @@ class Edit(NamedTuple):
     was: str
 
 
+class Since(NamedTuple):
+    """What a plan that is about what changed since a commit was made of: the name that was given for it and its id;
+    why all was compared all the same, a code, or ""; the addresses that changed; how many resources were looked at, and
+    how many that the catalog declares were not."""
+
+    ref: str
+    commit: str
+    whole: str = ""
+    touched: tuple[str, ...] = ()
+    looked_at: int = 0
+    unseen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A plan that is about `roots` alone, with what they depend on and what follows. What is live is known at the
+    addresses `looked`; an address elsewhere says nothing."""
+
+    since: Since
+    roots: frozenset[Address]
+    looked: frozenset[Address]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered changes, bound to the live state that they were made from.
@@ -52,7 +75,8 @@ class Plan:
 
     A proposal's plan has the `edits` of the catalog that it was made with, which become part of the catalog's files
     when it is applied, and the digest of the plan that it goes `onto`: one that it holds and takes the place of, or
-    one that did the same before.
+    one that did the same before. One that is about what changed `since` a commit says so; for such a one `existing`
+    takes what it did not look at for live.
 
     `impact` is whom it hits, where that was asked for. It stands beside the plan, in neither of its digests: usage goes
     on, and what is applied is the same.
@@ -68,6 +92,7 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     onto: str = ""
     impact: Impact | None = None
+    since: Since | None = None
 
     @property
     def cls(self) -> Class:
@@ -88,6 +113,7 @@ class Plan:
         return (
             proposed
             | ({"onto": self.onto} if self.onto else {})
+            | ({"since": _since_json(self.since)} if self.since is not None else {})
             | {
                 "version": VERSION,
                 "target": {"environment": self.target.environment, "url": self.target.url, "owner": self.target.owner},
@@ -157,6 +183,7 @@ def build(
     only: Iterable[str] = (),
     *,
     edits: tuple[Edit, ...] = (),
+    part: Part | None = None,
 ) -> Plan:
     """The plan from `live` to `desired`. Raises PlanError, or Protected, with every reason where there is none.
 
@@ -164,15 +191,19 @@ def build(
     """
     scope = tuple(only)
     gone = frozenset(Address.parse(e.address) for e in edits if e.spec is None)
-    found, context = judged(desired, live, kinds, rules, context, scope, gone)
+    found, context = judged(desired, live, kinds, rules, context, scope, gone, part)
     if found.against:
         raise (PlanError if found.errors else Protected)(sorted(set(found.against)))
     # what mends something that is not whole knows its steps already
     compiled = {a: c if c.steps else kinds[a.kind].compile(c, context) for a, c in found.changes.items()}
     changes = order.link({a: c for a, c in compiled.items() if c.steps or c.action == "delete"}, kinds)
-    ours = sum(1 for r in live.values() if rules.ours(r.owner) or r.address in desired)
+    seen = live.values() if part is None else [r for r in live.values() if r.address in part.looked]
+    ours = sum(1 for r in seen if rules.ours(r.owner) or r.address in desired)
+    since = part.since if part is not None else None
+    ours += since.unseen if since is not None else 0
     skipped = tuple((str(a), code) for a, code in found.skipped)
-    return Plan(target, changes, _base(changes, live, kinds), tuple(found.held), skipped, ours, scope, edits)
+    base = _base(changes, live, kinds)
+    return Plan(target, changes, base, tuple(found.held), skipped, ours, scope, edits, since=since)
 
 
 def judged(
@@ -183,15 +214,22 @@ def judged(
     context: Context,
     scope: tuple[str, ...] = (),
     gone: Collection[Address] = (),
+    part: Part | None = None,
 ) -> tuple[diff.Comparison, Context]:
     """What changes, without steps, and every reason why it cannot; with a context that knows what changes.
 
-    Within a `scope` nothing is deleted but what is `gone`.
+    Within a `scope` nothing is deleted but what is `gone`, and of a `part` what left the catalog.
     """
-    found = diff.compare(desired, live, kinds, rules, context)
+    if part is None:
+        found = diff.compare(desired, live, kinds, rules, context)
+    else:
+        wanted, there = ({a: s[a] for a in part.looked if a in s} for s in (desired, live))
+        found = diff.compare(wanted, there, kinds, rules, context)
     cascade.follow(found, desired, live, kinds, rules)
-    if scope:
-        _narrow(found, scope, desired, kinds, gone)
+    if part is not None:
+        _narrow(found, part.roots, desired, kinds, part.roots - desired.keys())
+    elif scope:
+        _narrow(found, _meant(scope, desired, gone), desired, kinds, gone)
     actions = {a: c.action for a, c in found.changes.items()}
     context = replace(context, actions=actions)
     for address, change in found.changes.items():
@@ -213,26 +251,30 @@ def _protected(change: Change, kind: Kind) -> bool:
     return change.action == "delete" and was
 
 
+def _meant(scope: tuple[str, ...], desired: State, gone: Collection[Address]) -> list[Address]:
+    """The addresses within a scope. Raises UsageError where there are none."""
+    found: dict[Address, str] = {}
+    for address in (*desired, *gone):
+        name = str(address)
+        for wanted in scope:
+            if within(name, wanted):
+                found[address] = name
+    unknown = [s for s in scope if not any(within(name, s) for name in found.values())]
+    if unknown:
+        raise UsageError("; ".join(f"--only {s}: the catalog has no such address" for s in unknown))
+    return list(found)
+
+
 def _narrow(
     found: diff.Comparison,
-    scope: tuple[str, ...],
+    roots: Collection[Address],
     desired: State,
     kinds: Mapping[str, Kind],
     gone: Collection[Address],
 ) -> None:
-    """Keep what is in scope, what that depends on, and what must be replaced with it. Nothing is pruned but what is
+    """Keep the roots, what they depend on, and what must be replaced with that. Nothing is pruned but what is
     `gone`."""
-    roots = [a for a in (*desired, *gone) if any(within(str(a), s) for s in scope)]
-    unknown = [s for s in scope if not any(within(str(a), s) for a in (*desired, *gone))]
-    if unknown:
-        raise UsageError("; ".join(f"--only {s}: the catalog has no such address" for s in unknown))
-    wanted, queue = set(roots), list(roots)
-    while queue:
-        resource = desired.get(queue.pop())
-        for target, _ in cascade.references(resource, kinds) if resource is not None else ():
-            if target not in wanted:
-                wanted.add(target)
-                queue.append(target)
+    wanted = depended_on(roots, desired, kinds)
     grown = True
     while grown:
         following = {
@@ -246,6 +288,20 @@ def _narrow(
     found.errors = [(a, t) for a, t in found.errors if not a or Address.parse(a) in wanted]
     found.protected = [(a, t) for a, t in found.protected if Address.parse(a) in wanted]
     found.held = [h for h in found.held if h.address in wanted]
+    found.skipped = [(a, code) for a, code in found.skipped if a in wanted]
+
+
+def depended_on(roots: Iterable[Address], desired: State, kinds: Mapping[str, Kind]) -> set[Address]:
+    """The roots and all that they refer to, directly or not."""
+    wanted = set(roots)
+    queue = list(wanted)
+    while queue:
+        resource = desired.get(queue.pop())
+        for target, _ in cascade.references(resource, kinds) if resource is not None else ():
+            if target not in wanted:
+                wanted.add(target)
+                queue.append(target)
+    return wanted
 
 
 def within(address: str, scope: str) -> bool:
@@ -290,7 +346,16 @@ def _load(data: Mapping[str, Any]) -> Plan:
         tuple(Edit(**e) for e in data.get("edits", [])),
         data.get("onto", ""),
         load_impact(data["impact"]) if "impact" in data else None,
+        _load_since(data["since"]) if "since" in data else None,
     )
+
+
+def _since_json(since: Since) -> dict[str, Json]:
+    return since._asdict() | {"touched": list(since.touched)}
+
+
+def _load_since(data: Mapping[str, Any]) -> Since:
+    return Since(**{**data, "touched": tuple(data["touched"])})
 
 
 # -- fingerprints ----------------------------------------------------------------------------------

@@ -117,9 +117,20 @@ def plan_schema() -> dict[str, Any]:
                 "edits": _list(_object({"address": ADDRESS, "spec": {"type": ["string", "null"]}, "was": TEXT})),
                 "onto": TEXT | {"description": "The digest of the proposal that this one holds, or repeats."},
                 "impact": _to("impact"),
+                "since": _object(
+                    {
+                        "ref": TEXT,
+                        "commit": TEXT,
+                        "whole": TEXT | {"description": "Why all was compared all the same, a code; or empty."},
+                        "touched": _list(ADDRESS),
+                        "looked_at": count,
+                        "unseen": count | {"description": "Resources of the catalog that were not looked at."},
+                    }
+                ),
             },
             "edits",
             "onto",
+            "since",
             "impact",
         ),
         "$defs": _DEFINITIONS,

@@ -29,7 +29,7 @@ FLOORS = (
     {"config", "order", "authoring", "contrast", "impact"},
     {"plan"},
     {"live", "sender", "planschema", "safety", "closing", "standing", "ingest", "doctor", "gate", "expecting"},
-    {"executor", "render", "schemas"},
+    {"executor", "render", "schemas", "nearby"},
     {"service", "starter"},
     {"agents", "ci"},
     {"cli"},
@@ -42,6 +42,7 @@ ENGINE = {"reader", "document", "diff", "client", "journal", "cascade", "order",
     "closing",
     "ingest",
     "gate",
+    "nearby",
 }
 """What adapters reach through `service` alone."""
 

@@ -121,6 +121,13 @@ def below(command: Command) -> Command:
 def changing(command: Command) -> Command:
     """The options that make a plan."""
     command = click.option(
+        "--changed-since",
+        "since",
+        metavar="REF",
+        help="Only what the catalog says otherwise than where this branch and REF part, what that depends on and what "
+        "follows; nothing else is read.",
+    )(command)
+    command = click.option(
         "--gap", is_flag=True, help="Replace meters by delete and create: simpler, with a gap in access."
     )(command)
     command = click.option(

@@ -62,6 +62,7 @@ def apply(
     only: tuple[str, ...],
     replaced: tuple[str, ...],
     gap: bool,
+    since: str | None,
     resume: bool,
     abandon: bool,
     expect_intent: str | None,
@@ -75,7 +76,7 @@ def apply(
     """
     from billing_as_code import service
 
-    _agree(file is not None, bool(only or replaced or gap), resume, abandon, approved is not None)
+    _agree(file is not None, bool(only or replaced or gap or since is not None), resume, abandon, approved is not None)
     config = options.configuration()
     made = options.saved(file) if file is not None else None
     name = env if env is not None or made is None else made.target.environment
@@ -95,7 +96,7 @@ def apply(
             ctx.exit(carry_out(session, start, plan=made, as_json=as_json))
         if made is None:
             with options.reading(environment) as progress:
-                made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
+                made = service.plan(session, only=only, replaced=replaced, gap=gap, since=since, progress=progress)
         _preview(made, known=file is not None and (yes or expect_intent is not None), as_json=as_json)
         if made.changes:
             service.check(session, made, allow_breaking=allow_breaking, force=force, intent=expect_intent)
@@ -108,7 +109,7 @@ def apply(
 def _agree(saved: bool, making: bool, resume: bool, abandon: bool, approved: bool) -> None:
     """Raises UsageError where flags say two things at once about which plan is meant."""
     if saved and making:
-        raise UsageError("--only, --replace and --gap make a plan; the plan file is made already")
+        raise UsageError("--only, --replace, --gap and --changed-since make a plan; the plan file is made already")
     if approved and (saved or making or resume or abandon):
         raise UsageError("--approved says by itself which plan is meant")
     if resume + abandon + (saved or making) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from billing_as_code.cli import options
-from billing_as_code.errors import EXIT_CHANGES, CatalogError, Refused
+from billing_as_code.errors import EXIT_CHANGES, CatalogError, Refused, UsageError
 
 if TYPE_CHECKING:
     from billing_as_code.plan import Plan
@@ -67,6 +68,7 @@ def validate(env: str | None, output: str) -> None:
         "bac plan --env production --format html > plan.html",
         "bac plan --only entitlements.acme --show-requests",
         "bac plan --env production --impact",
+        "bac plan --env production --changed-since origin/main",
     ),
 )
 @options.env
@@ -87,6 +89,7 @@ def plan(
     only: tuple[str, ...],
     replaced: tuple[str, ...],
     gap: bool,
+    since: str | None,
     show_requests: bool,
     impact: bool,
     full: bool,
@@ -101,6 +104,8 @@ def plan(
     """
     from billing_as_code import service
 
+    if since is not None and (impact or full):
+        raise UsageError("--impact and --full ask whom a whole plan hits; leave --changed-since out")
     config = options.configuration()
     environment = options.chosen(config, env)
     with service.open_session(config, environment) as session:
@@ -110,7 +115,7 @@ def plan(
                     session, only=only, replaced=replaced, gap=gap, full=full, progress=progress
                 )
             else:
-                made = service.plan(session, only=only, replaced=replaced, gap=gap, progress=progress)
+                made = service.plan(session, only=only, replaced=replaced, gap=gap, since=since, progress=progress)
         if propose and made.changes:
             proposed = service.propose_plan(session, made, why=why, replaced=replaced, gap=gap).plan
             made = replace(proposed, impact=made.impact)
@@ -156,6 +161,8 @@ def following(session: Session, made: Plan, out: Path | None = None) -> list[str
     from billing_as_code import service
 
     command = "bac apply" + (f" {out}" if out is not None else "")
+    if out is None and made.since is not None:
+        command += f" --changed-since {shlex.quote(made.since.ref)}"
     if out is None or session.environment.name != made.target.environment:
         command += options.env_flag(session.config, session.environment)
     try:

@@ -1,4 +1,5 @@
-"""The little of git that the gate needs: a file as it stands in a branch, and a commit that touches no work tree."""
+"""The little of git that is needed: files as they stand in a branch or a commit, and a commit that touches no work
+tree."""
 
 from __future__ import annotations
 
@@ -104,6 +105,13 @@ class Repository:
             found[blob] = done[end + 1 : end + 1 + length]
             at = end + 2 + length
         return found
+
+    def base(self, ref: str) -> str:
+        """The id of the commit that HEAD and another have come from, or of that other where they share none (a shallow
+        clone). Raises UsageError."""
+        commit = self.resolved(ref)
+        found = _run(self.root, "merge-base", "HEAD", commit)
+        return found.out.split()[0] if found.code == 0 and found.out.strip() else commit
 
     def is_changed(self, folder: Path) -> bool:
         """Whether anything in a folder is not as it was committed."""

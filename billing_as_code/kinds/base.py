@@ -300,6 +300,24 @@ class Kind(Table):
         """The read of one live resource by its keys, None where OpenMeter shows it among others only."""
         return None
 
+    def narrowed(self, by: str, ids: Mapping[str, str]) -> tuple[Listing, ...] | None:
+        """Lists that show every live resource of some keys (where `by` is the kind itself), or whose address has keys
+        of another kind in it, and few others; `ids` has the ids of those keys, "" where none is known. None where
+        OpenMeter cannot tell them apart, so that all must be listed."""
+        return None
+
+    def rivals(self, change: Change) -> tuple[Listing, ...]:
+        """Lists that show what else of the kind stands in the way of a change."""
+        return ()
+
+    def belongs_to(self, item: Mapping[str, Any]) -> Iterable[Address]:
+        """What must be known for a wire item to have an address, as far as the item itself names it."""
+        return ()
+
+    def labelled(self, id: str) -> Read:
+        """The read that shows the labels of one resource whose lists leave them out (see `hides_labels`)."""
+        raise NotImplementedError(self.name)
+
     def looks(self, resource: Resource, sight: Sight) -> tuple[Look, ...]:
         """What can be seen of a live resource beyond its fields. Pure."""
         return ()

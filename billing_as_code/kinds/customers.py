@@ -12,7 +12,20 @@ from typing import Any
 
 from billing_as_code.kinds import credits
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import PAGE, SAFE, Absent, Context, Field, Kind, Look, Names, Sight, Sign, V1Listing
+from billing_as_code.kinds.base import (
+    PAGE,
+    SAFE,
+    Absent,
+    Context,
+    Field,
+    Kind,
+    Listing,
+    Look,
+    Names,
+    Sight,
+    Sign,
+    V1Listing,
+)
 from billing_as_code.kinds.looks import Answers, Cell, Facts, Table, View, amount, moment, times, word
 from billing_as_code.model import NO_FACTS, Address, Change, Class, Find, Json, Read, Resource, State, Step, Value
 
@@ -33,6 +46,10 @@ def _usage_moves(before: Value, after: Value) -> Class:
     return Class.BREAKING
 
 
+def _having(name: str, value: str) -> Listing:
+    return V1Listing("/api/v1/customers", (("orderBy", "id"), (name, value)))
+
+
 class CustomerKind(Kind):
     """Changed by writing the whole customer; subject keys change hands in two steps."""
 
@@ -51,6 +68,15 @@ class CustomerKind(Kind):
 
     def alone(self, path: tuple[str, ...]) -> Read | None:
         return Read("itself", (*PATH, *path))
+
+    def narrowed(self, by: str, ids: Mapping[str, str]) -> tuple[Listing, ...] | None:
+        """By the part of a key, in any case (openmeter/customer/adapter/customer.go): more than is wanted, never
+        less."""
+        return tuple(_having("key", key) for key in ids) if by == self.name else None
+
+    def rivals(self, change: Change) -> tuple[Listing, ...]:
+        """Who has the names that it takes."""
+        return tuple(_having("subject", name) for name in sorted(self.hands(change)[1]))
 
     def check_all(
         self, resources: Mapping[Address, Resource], desired: State

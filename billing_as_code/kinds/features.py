@@ -10,7 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from billing_as_code.kinds import fragments as f
-from billing_as_code.kinds.base import COMMERCIAL, SAFE, Context, Field, Kind, Look, Names, Sight, V1Listing, V3Listing
+from billing_as_code.kinds.base import (
+    COMMERCIAL,
+    SAFE,
+    Context,
+    Field,
+    Kind,
+    Listing,
+    Look,
+    Names,
+    Sight,
+    V1Listing,
+    V3Listing,
+)
 from billing_as_code.kinds.looks import Answers, Table, View, times, word
 from billing_as_code.kinds.moves import Changes, Holder, Move
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, State, Step, Value
@@ -129,6 +141,11 @@ class FeatureKind(Kind):
         if not meter or meter["id"] not in names:
             return {}
         return {"bound": ((Address("meters", names[meter["id"]]), meter["id"]),)}
+
+    def narrowed(self, by: str, ids: Mapping[str, str]) -> tuple[Listing, ...] | None:
+        if by != self.name:
+            return None
+        return tuple(V3Listing("/api/v3/openmeter/features", (("sort", "key"), ("filter[key]", key))) for key in ids)
 
     def check(self, resource: Resource, desired: State) -> Iterable[tuple[str, str, str]]:
         yield from super().check(resource, desired)

@@ -10,6 +10,7 @@ from billing_as_code.model import Json
 
 PAGE = 1000
 """The most that OpenMeter puts on a page."""
+_FEW = 20
 Query = tuple[tuple[str, Json], ...]
 Item = dict[str, Any]
 
@@ -51,6 +52,13 @@ class Listing:
     def more(self, page: int, body: Json, ids: Mapping[int, Set[str]]) -> Iterable[int]:
         """The pages to ask for now that this one is known; `ids` has those of its items and of the pages before."""
         return ()
+
+
+def few(path: str, query: Query, name: str, values: Iterable[str]) -> tuple[Listing, ...]:
+    """The list at `path`, of those whose `name` is one of some values: as many requests as keep the addresses short."""
+    every = sorted(values)
+    chunks = [every[start : start + _FEW] for start in range(0, len(every), _FEW)]
+    return tuple(V1Listing(path, (*query, *((name, value) for value in chunk))) for chunk in chunks)
 
 
 class V1Listing(Listing):

@@ -37,8 +37,10 @@ def plan(
     `title` and `following` are Markdown of the caller's own.
     """
     if not plan.changes:
-        resources = values.counted(plan.existing, "resource")
+        resources = text.compared(plan, code)
         yield from (f"### {title}: nothing to do", "", f"{_about(plan)} is as the catalog says ({resources}).", "")
+        if plan.since is not None:
+            yield from (*text.parted(plan, code), "")
         yield from _aside(plan, 15_000)
         return
     head = [f"### {title}: {text.counts(plan)}", "", _about(plan), ""]
@@ -46,6 +48,7 @@ def plan(
         scope = ", ".join(code(cut(s, _LONGEST)) for s in plan.scope[:20])
         more = f" and {values.number(len(plan.scope) - 20)} more" if len(plan.scope) > 20 else ""
         head += [f"Only {scope}{more}, and what it depends on. Nothing is pruned.", ""]
+    head += [*text.parted(plan, code), ""] if plan.since is not None else []
     table = [*_whom(plan), "", *_counts(plan), ""]
     table += impact.markdown(plan.impact) if plan.impact is not None else ()
     end = [*_aside(plan, 4_000), f"Digest `{plan.digest[:12]}`, intent `{plan.intent[:12]}`."]

@@ -74,6 +74,19 @@ def skipped(code: str) -> str:
     return _said(_SKIPPED, code, "")
 
 
+_WHOLE = {
+    "configuration": "bac.yaml has changed in what it says of all resources",
+    "environment": "bac.yaml had no such environment, or had it somewhere else",
+    "no_configuration": "there was no bac.yaml",
+    "unreadable": "the bac.yaml or the catalog of then cannot be read",
+}
+
+
+def whole(code: str) -> str:
+    """Why a plan of what changed is one of everything."""
+    return _said(_WHOLE, code, "")
+
+
 def how_replaced(change: Change) -> str:
     """What a replace does, in a word or two."""
     return next((_HOW[code] for code, _ in change.notes if code in _HOW), "deleted and created again")

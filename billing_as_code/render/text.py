@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from billing_as_code.kinds import EVERY
 from billing_as_code.model import Change, Class
@@ -24,15 +24,14 @@ def rank(kind: str) -> tuple[int, str]:
 def plan(plan: Plan, *, following: Sequence[str] = (), whole: bool = False) -> Iterator[Line]:
     """The whole plan; `following` are the lines that say what to do next. With `whole` no change is left out."""
     if not plan.changes:
-        text = (
-            f"Nothing to do: {where(plan.target)} is as the catalog says ({values.counted(plan.existing, 'resource')})."
-        )
-        yield line(Span(text, "done"))
+        yield line(Span(f"Nothing to do: {where(plan.target)} is as the catalog says ({compared(plan)}).", "done"))
+        yield from (line(text) for text in parted(plan))
         yield from aside(plan)
         return
     yield line(Span(f"Plan for {where(plan.target)}", "heading"))
     if plan.scope:
         yield line(f"Only {', '.join(visible(s) for s in plan.scope)}, and what it depends on. Nothing is pruned.")
+    yield from (line(text) for text in parted(plan))
     yield from sections(plan.changes, whole=whole)
     yield from aside(plan)
     if plan.impact is not None:
@@ -41,6 +40,27 @@ def plan(plan: Plan, *, following: Sequence[str] = (), whole: bool = False) -> I
     yield EMPTY
     yield from _end(plan)
     yield from (line(text) for text in following)
+
+
+def compared(plan: Plan, quoted: Callable[[str], str] = visible) -> str:
+    """What a plan without changes is about: `40,000 resources`."""
+    if plan.since is None or plan.since.whole:
+        return values.counted(plan.existing, "resource")
+    return f"{values.counted(len(plan.since.touched), 'resource')} changed since {quoted(plan.since.ref)}"
+
+
+def parted(plan: Plan, quoted: Callable[[str], str] = visible) -> Iterator[str]:
+    """What a plan that is about what changed since a commit did not look at, in sentences."""
+    if (since := plan.since) is None:
+        return
+    name = f"{quoted(since.ref)} ({quoted(since.commit[:12])})"
+    if since.whole:
+        yield f"Everything was compared, not only what changed since {name}: {prose.whole(since.whole)}."
+        return
+    changed = values.counted(len(since.touched), "resource")
+    yield f"Only what changed since {name}: {changed}, what that depends on, and what follows."
+    others = values.counted(since.unseen, "other resource")
+    yield f"Not looked at: {others} of the catalog, and what else is live. A plan without --changed-since does."
 
 
 def summary(plan: Plan) -> Iterator[Line]:

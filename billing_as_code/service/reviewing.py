@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from billing_as_code.config import Config
 from billing_as_code.errors import CatalogError, GateRefused, PlanError, Refused, StalePlan, UsageError
@@ -35,6 +36,7 @@ from billing_as_code.model import Event, Json
 from billing_as_code.plan import Plan
 from billing_as_code.service.applying import apply
 from billing_as_code.service.declaring import asked_of
+from billing_as_code.service.planning import plan as make_plan
 from billing_as_code.service.proposing import MOST_WHY, planned, proposal, same_target
 from billing_as_code.service.session import Session, audit_of
 from billing_as_code.service.using import approvers
@@ -126,8 +128,11 @@ def decidable(
 def _check_planned(session: Session, found: Proposal, progress: Progress) -> None:
     plan, about = found.plan, found.about
     try:
-        asked = asked_of(plan)
-        again = planned(session, asked, plan.scope, replaced=about.replaced, gap=about.gap, progress=progress)
+        how: dict[str, Any] = {"replaced": about.replaced, "gap": about.gap, "progress": progress}
+        if plan.since is not None:
+            again = make_plan(session, since=plan.since.ref, **how)
+        else:
+            again = planned(session, asked_of(plan), plan.scope, **how)
         is_same = replace(again, onto=plan.onto).digest == plan.digest
     except (CatalogError, PlanError, UsageError, ValueError):
         is_same = False

@@ -26,6 +26,7 @@ from billing_as_code.kinds.base import (
     Field,
     Kind,
     Known,
+    Listing,
     Look,
     Names,
     Sight,
@@ -38,6 +39,7 @@ from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
 from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.listings import few
 from billing_as_code.kinds.looks import times
 from billing_as_code.kinds.moves import Allowance, Changes, Counter, Holder, Move
 from billing_as_code.kinds.times import (
@@ -63,6 +65,7 @@ from billing_as_code.model import (
     canonical_json,
 )
 
+ENTITLEMENTS_PATH, ACTIVE = "/api/v2/entitlements", (("excludeInactive", "true"),)
 METERED, STATIC = ("type", ("metered",)), ("type", ("static",))
 
 
@@ -136,6 +139,17 @@ class EntitlementKind(Kind):
         if "subscription.id" in (item.get("annotations") or {}):
             resource = resource._replace(managed="subscription")
         return resource
+
+    def narrowed(self, by: str, ids: Mapping[str, str]) -> tuple[Listing, ...] | None:
+        """Without their booleans' labels, which `labelled` shows."""
+        names = {"customers": "customerKeys", "features": "feature"}
+        return few(ENTITLEMENTS_PATH, ACTIVE, names[by], ids) if by in names else None
+
+    def belongs_to(self, item: Mapping[str, Any]) -> Iterable[Address]:
+        return [Address("customers", (key,))] if (key := item.get("customerKey")) else []
+
+    def labelled(self, id: str) -> Read:
+        return Read("labels", ("api", "v1", "entitlements", id))
 
     def implied(self, resource: Resource) -> Iterable[Resource]:
         """Declared grants that count as there without a grant: spent ones, and copies that are still to be made."""
@@ -307,7 +321,7 @@ ENTITLEMENTS = EntitlementKind(
     labels_fixed=True,
     fixed_since="OpenMeter updates no entitlement: an override makes a new one, with its usage, period and grants",
     listings=(
-        V1Listing("/api/v2/entitlements", (("excludeInactive", "true"),)),
+        V1Listing(ENTITLEMENTS_PATH, ACTIVE),
         V1Listing(
             "/api/v1/entitlements",
             (("entitlementType", "boolean"), ("excludeInactive", "true")),

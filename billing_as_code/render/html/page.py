@@ -73,10 +73,12 @@ def _header(plan: Plan, name: str) -> Iterator[str]:
     yield f"<p>{escaped(text.where(plan.target))}</p>"
     if plan.scope:
         yield f"<p>Only {escaped(', '.join(plan.scope))}, and what it depends on. Nothing is pruned.</p>"
+    for sentence in text.parted(plan):
+        yield f"<p>{escaped(sentence)}</p>"
     if plan.changes:
         yield f'<p class="{plan.cls}"><strong>{escaped(text.counts(plan))}</strong></p>'
     else:
-        resources = values.counted(plan.existing, "resource")
+        resources = escaped(text.compared(plan))
         yield f"<p><strong>Nothing to do</strong>: it is as the catalog says ({resources}).</p>"
     yield f"<p>Digest <code>{plan.digest[:12]}</code>, intent <code>{plan.intent[:12]}</code>.</p></header>"
 
