@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ class Journal:
     doubtful: set[StepKey] = field(default_factory=set)
     readings: dict[str, dict[str, Json]] = field(default_factory=dict)
     _file: IO[str] | None = None
+    _broken: str = ""
     _lock: Lock = field(default_factory=Lock)
 
     def before(self, node: str, step: int) -> None:
@@ -53,17 +54,25 @@ class Journal:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what is left in its buffer was told as not written
+                self._file.close()
             self._file = None
 
     def _write(self, entry: Mapping[str, Json], *, sync: bool = False) -> None:
+        """Raises UsageError where that cannot be, and from then on always: what is not known must not be sent."""
         if self._file is None:
             return
         with self._lock:
-            self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
-            self._file.flush()
-            if sync:
-                os.fsync(self._file.fileno())
+            try:
+                if not self._broken:
+                    self._file.write(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n")
+                    self._file.flush()
+                    if sync:
+                        os.fsync(self._file.fileno())
+            except OSError as error:
+                self._broken = str(error.strerror or error)
+            if self._broken:
+                raise UsageError(f"{self.path}: cannot be written ({self._broken}), so nothing more is sent")
 
 
 class Runs:
@@ -74,15 +83,20 @@ class Runs:
 
     def begin(self, plan_text: str, digest: str, target_url: str) -> Journal:
         """A new run's journal. The plan is kept beside it, so that it can be resumed without the file it came from."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest[:12]}"
-        with (self.folder / f"{name}.plan.json").open("w", encoding="utf-8") as file:
-            file.write(plan_text)
-            file.flush()
-            os.fsync(file.fileno())
         path = self.folder / f"{name}.jsonl"
-        journal = Journal(path, _file=path.open("a", encoding="utf-8"))
-        journal._write({"plan": digest, "target": target_url}, sync=True)
+        with _writable(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / f"{name}.plan.json").open("w", encoding="utf-8") as file:
+                file.write(plan_text)
+                file.flush()
+                os.fsync(file.fileno())
+            journal = Journal(path, _file=path.open("a", encoding="utf-8"))
+        try:
+            journal._write({"plan": digest, "target": target_url}, sync=True)
+        except BaseException:
+            journal.close()
+            raise
         return journal
 
     def unfinished(self, target_url: str) -> Path | None:
@@ -103,28 +117,38 @@ class Runs:
             )
 
     def resume(self, target_url: str) -> tuple[Journal, str]:
-        """The journal of the run that died, open to go on, and the text of its plan. Raises UsageError without one."""
+        """The journal of the run that died, open to go on, and the text of its plan. Raises UsageError without one, or
+        where its plan is gone."""
         path = self.unfinished(target_url)
         if path is None:
             raise UsageError(f"no unfinished apply on {target_url}: nothing to resume")
+        planned = path.with_suffix(".plan.json")
+        try:
+            text = planned.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{planned}: cannot be read ({error.strerror}), so the apply that died cannot be finished. "
+                "Give it up with bac apply --abandon; the next plan starts from what is live"
+            ) from error
         journal = Journal(path)
         for entry in _entries(path):
             _replay(entry, journal)
         # a torn last line must not swallow the next one
         torn = path.stat().st_size and not path.read_bytes().endswith(b"\n")
-        journal._file = path.open("a", encoding="utf-8")
+        with _writable(path):
+            journal._file = path.open("a", encoding="utf-8")
         if torn:
             journal._file.write("\n")
-        return journal, path.with_suffix("").with_suffix(".plan.json").read_text(encoding="utf-8")
+        return journal, text
 
-    def abandon(self, target_url: str) -> Path:
-        """Mark the run that died as given up."""
+    def abandon(self, target_url: str) -> tuple[Path, str]:
+        """Mark the run that died as given up; its journal, and its plan's digest."""
         path = self.unfinished(target_url)
         if path is None:
             raise UsageError(f"no unfinished apply on {target_url}: nothing to give up")
-        with path.open("a", encoding="utf-8") as file:
+        with _writable(path), path.open("a", encoding="utf-8") as file:
             file.write('\n{"end":"abandoned"}\n')
-        return path
+        return path, str(next(_entries(path))["plan"])
 
     def is_locked(self) -> bool:
         """Whether another process applies here."""
@@ -140,8 +164,10 @@ class Runs:
     @contextmanager
     def lock(self, target_url: str) -> Iterator[None]:
         """Held while one process applies; raises RunUnderway where another does. It goes when the process does."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder.parent / "lock").open("w") as file:
+        with _writable(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = (self.folder.parent / "lock").open("w")
+        with held as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -149,6 +175,17 @@ class Runs:
                     "another bac apply is running here. Wait until it has finished, then plan again"
                 ) from error
             yield
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Raises UsageError where something of a run cannot be written down: nothing was sent then."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}). What an apply sends is written down there first"
+        ) from error
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any]]:

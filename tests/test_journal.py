@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from workspace import Workspace
 
 from billing_as_code import service
 from billing_as_code.errors import Refused, RunUnfinished, StalePlan, UsageError
-from billing_as_code.journal import Runs
+from billing_as_code.journal import Journal, Runs
 
 CATALOG: dict[str, Any] = {
     "meters": {"tokens": {"aggregation": "sum", "event_type": "prompt", "value_property": "$.n"}},
@@ -23,7 +24,6 @@ CATALOG: dict[str, Any] = {
     "entitlements": {"acme": {"ai": {"type": "metered", "usage_period": {"interval": "month"}}}},
     "grants": {"acme": {"ai": {"promo": {"amount": 5, "effective_at": "2026-12-01T00:00:00Z"}}}},
 }
-WRITES = 5
 
 
 class Killed(BaseException):
@@ -87,39 +87,6 @@ def journals(ws: Workspace) -> list[Path]:
 
 
 # -- a run that died ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before the work", "after the work"])
-@pytest.mark.parametrize("at", range(1, WRITES + 1))
-def test_a_run_that_died_at_any_write_is_finished_and_nothing_is_made_twice(
-    ws: Workspace, mortal: Mortal, at: int, after: bool
-) -> None:
-    die(ws, mortal, at, after=after)
-    _, outcome = ws.resume()
-    assert outcome.whole, (outcome.tally, outcome.loose)
-    assert ws.plan().changes == ()
-    made = [r for r in ws.writes() if r["status"] is not None and r["status"] < 300]
-    assert len(made) == WRITES
-    assert ws.http.get("/api/v2/grants").json()["totalCount"] == 1
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before the work", "after the work"])
-@pytest.mark.parametrize("at", [1, 2])
-def test_an_override_that_died_is_finished_with_the_grants_that_it_had_to_carry(
-    ws: Workspace, mortal: Mortal, at: int, after: bool
-) -> None:
-    grants = {"acme": {"ai": {"promo": {"amount": 5, "effective_at": "2026-11-24T12:00:00Z"}}}}
-    ws.write("catalog/a.yaml", CATALOG | {"grants": grants})
-    ws.converge()
-    ws.clock("2026-11-26T12:00:00Z")
-    entitlements = {"acme": {"ai": CATALOG["entitlements"]["acme"]["ai"] | {"issue": {"amount": 9}}}}
-    ws.write("catalog/a.yaml", CATALOG | {"grants": grants, "entitlements": entitlements})
-    die(ws, mortal, at, after=after)
-    _, outcome = ws.resume()
-    assert outcome.whole, (outcome.tally, outcome.loose)
-    assert ws.plan().changes == ()
-    value = ws.http.get("/api/v2/customers/acme/entitlements/ai/value").json()
-    assert (value["balance"], len(value["grantBalances"])) == (14, 2)
 
 
 def test_an_unfinished_run_blocks_the_next_apply_and_writes_nothing(ws: Workspace, mortal: Mortal) -> None:
@@ -249,3 +216,64 @@ def test_no_file_of_a_run_holds_the_token(ws: Workspace, mortal: Mortal, monkeyp
     files = [path for path in (ws.root / ".bac").rglob("*") if path.is_file()]
     assert len(files) >= 2
     assert not [path for path in files if b"om_very_secret" in path.read_bytes()]
+
+
+# -- a folder that takes nothing --------------------------------------------------------------------------------------
+
+
+class Full:
+    """A file on a disk that is full after so many writes."""
+
+    def __init__(self, inner: Any, left: int) -> None:
+        self._inner, self._left = inner, left
+
+    def write(self, text: str) -> int:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return int(self._inner.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 5, 9])
+def test_a_disk_that_becomes_full_stops_the_apply_before_anything_is_sent_that_is_not_written_down(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    begin = Runs.begin
+
+    def on_a_full_disk(runs: Runs, *args: str) -> Journal:
+        journal = begin(runs, *args)
+        journal._file = Full(journal._file, left)  # type: ignore[assignment]
+        return journal
+
+    monkeypatch.setattr(Runs, "begin", on_a_full_disk)
+    plan = ws.plan()
+    with pytest.raises(UsageError, match=r"cannot be written \(No space left on device\), so nothing more is sent"):
+        ws.apply(plan)
+    assert len(ws.writes()) <= left, "each write is written down before it is sent"
+    monkeypatch.undo()
+    assert ws.resume()[1].whole
+    assert ws.plan().changes == ()
+    assert len(ws.writes()) == 5
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_sent(ws: Workspace) -> None:
+    plan = ws.plan()
+    (ws.root / ".bac").rename(ws.root / "kept") if (ws.root / ".bac").exists() else None
+    (ws.root / ".bac").write_text("a file where the folder should be")
+    with pytest.raises(UsageError, match=r"\.bac/runs: cannot be written"):
+        ws.apply(plan)
+    assert ws.writes() == []
+
+
+def test_a_run_whose_plan_was_removed_can_only_be_given_up(ws: Workspace, mortal: Mortal) -> None:
+    die(ws, mortal, 2, after=False)
+    for path in (ws.root / ".bac" / "runs").glob("*.plan.json"):
+        path.unlink()
+    with pytest.raises(UsageError, match=r"so the apply that died cannot be finished\. Give it up with"):
+        ws.resume()
+    with ws.session() as session:
+        service.abandon(session)
+    ws.converge()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from billing_as_code import executor, safety
@@ -127,9 +126,8 @@ def _resumable(session: Session, plan: Plan, journal: Journal, progress: Progres
 def abandon(session: Session) -> Path:
     """Give up the apply that died; the next plan starts from what is live."""
     with session.runs.lock(session.target.url):
-        given_up = session.runs.abandon(session.target.url)
-        text = given_up.with_suffix(".plan.json").read_text(encoding="utf-8")
-        note_given_up(session, sha256(text.removesuffix("\n").encode()).hexdigest())
+        given_up, digest = session.runs.abandon(session.target.url)
+        note_given_up(session, digest)
         return given_up
 
 
