@@ -40,6 +40,9 @@ LOOKED_AT = 4096
 
 Query = Sequence[tuple[str, Json]]
 
+MISREAD = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError)
+"""What whoever looks into an answer meets where it is not as OpenMeter gives it."""
+
 
 def join(segments: Sequence[str]) -> str:
     """The path of some segments, each percent-encoded: keys are free text."""

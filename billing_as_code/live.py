@@ -10,9 +10,9 @@ from itertools import chain
 from threading import Event
 from typing import Any
 
-from billing_as_code.client import OpenMeter, parse
+from billing_as_code.client import MISREAD, OpenMeter, parse
 from billing_as_code.errors import ApiError
-from billing_as_code.kinds.base import NOTHING, Item, Kind, Listing
+from billing_as_code.kinds.base import NOTHING, Item, Kind, Listing, labels_in
 from billing_as_code.model import Resource, State
 
 Progress = Callable[[int, int], None]
@@ -132,12 +132,20 @@ def assemble(
 def _understood(kind: Kind, item: Item, names: Mapping[str, tuple[str, ...]], like: State) -> Resource | None:
     try:
         return kind.live(item, names, like)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
-        raise ApiError(
-            f"GET {kind.listings[0].path}",
-            200,
-            f"a {kind.singular} that cannot be understood ({type(error).__name__}: {error})",
-        ) from error
+    except MISREAD as error:
+        raise _misread(kind, error) from error
+
+
+def _labels(kind: Kind, item: Item) -> Mapping[str, Any]:
+    try:
+        return labels_in(item, "metadata")
+    except MISREAD as error:
+        raise _misread(kind, error) from error
+
+
+def _misread(kind: Kind, error: Exception) -> ApiError:
+    text = f"a {kind.singular} that cannot be understood ({type(error).__name__}: {error})"
+    return ApiError(f"GET {kind.listings[0].path}", 200, text)
 
 
 def _add(state: State, kind: Kind, resource: Resource, item: Item) -> None:
@@ -205,7 +213,7 @@ class _Lists:
         labels: dict[str, Any] = {}
         for one in self._lists[kind.name]:
             for items in self._passes(one) if one.listing.labels else ():
-                labels |= {i["id"]: i["metadata"] for i in items if i.get("metadata")}
+                labels |= {i["id"]: found for i in items if (found := _labels(kind, i))}
         seen: set[str] = set()
         for one in self._lists[kind.name]:
             for items in self._passes(one) if not one.listing.labels else ():

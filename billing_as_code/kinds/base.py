@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from billing_as_code.kinds.fields import COMMERCIAL, SAFE, Absent, BadValue, Field, Names, Rank, Schema, always, same
-from billing_as_code.kinds.listings import PAGE, Item, Listing, Query, V1Listing, V3Listing, listed
+from billing_as_code.kinds.listings import PAGE, Item, Listing, Query, V1Listing, V3Listing, labels_in, listed, text_in
 from billing_as_code.kinds.looks import Look, Sight
 from billing_as_code.kinds.moves import Allowance, Changes, Counter, Holder, Move
 from billing_as_code.kinds.table import Table
@@ -162,12 +162,11 @@ class Kind(Table):
 
     def metadata(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         """The labels of a wire item, `bac.*` ones included."""
-        return item.get("metadata") or NO_MARKS
+        return labels_in(item, "metadata")
 
     def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
         """The address's path of a wire item, None where it can have none (a customer without a key)."""
-        key = item.get("key")
-        return (key,) if key else None
+        return (text_in(item, "key"),) if item.get("key") not in (None, "") else None
 
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         """What a step of this kind may need of the wire item."""
@@ -213,13 +212,13 @@ class Kind(Table):
             if key.__class__ is not str:
                 raise TypeError(f"{path!r} is no key")
         metadata = self.metadata(item)
-        labels = _labels(metadata) if metadata else NO_MARKS
-        owner, protect = owner_of(labels), labels.get(PROTECT) == "true"
+        marks = _labels(metadata) if metadata else NO_MARKS
+        owner, protect = owner_of(marks), marks.get(PROTECT) == "true"
         address, spec = address_of((self.name, path)), self.from_wire(path, item, names)
         twin = like.get(address)
         if twin is not None:
             address, spec = twin.address, twin.spec if twin.spec == spec else spec
-        return Resource.found(address, spec, item.get("id"), owner, protect, labels, self.facts(item, names))
+        return Resource.found(address, spec, item.get("id"), owner, protect, marks, self.facts(item, names))
 
     def bearing(self, wanted: Resource, live: State) -> Mapping[str, tuple[Listing, ...]]:
         """Of a kind that no catalog has a section of: the lists, by kind, that show what bears on a wanted resource,
@@ -389,7 +388,9 @@ __all__ = [
     "V1Listing",
     "V3Listing",
     "always",
+    "labels_in",
     "listed",
     "owner_of",
     "same",
+    "text_in",
 ]

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from billing_as_code.kinds.base import KEY
+from billing_as_code.kinds.listings import labels_in
 from billing_as_code.kinds.times import (
     Term,
     instant,
@@ -59,9 +60,9 @@ def understood(grant: Wire) -> None:
     instants = [
         grant["createdAt"],
         grant["effectiveAt"],
-        *(grant[n] for n in ("expiresAt", "voidedAt") if grant.get(n)),
+        *(grant[n] for n in ("expiresAt", "voidedAt", "deletedAt") if grant.get(n) is not None),
     ]
-    if recurrence := grant.get("recurrence"):
+    if (recurrence := grant.get("recurrence")) is not None:
         instants.append(recurrence["anchor"])
         parse_interval(recurrence["intervalISO"])
     for text in instants:
@@ -69,7 +70,7 @@ def understood(grant: Wire) -> None:
     if grant["amount"].__class__ not in (int, float):
         raise TypeError(f"amount {grant['amount']!r}")
     for name in ("metadata", "annotations"):
-        (grant.get(name) or {}).items()
+        labels_in(grant, name)
 
 
 def measured_at(now: datetime, entitlement: Wire) -> datetime:
@@ -112,7 +113,7 @@ def entries(
     `start` and end as it must begins later, or earlier where `earliest` allows it.
     """
     starts = Starts(start, earliest if earliest is not None else start)
-    balances = value.get("grantBalances")
+    balances = balances_of(value)
     found: list[Entry] = []
     for grant in to_carry(grants, start):
         stands_for = standing(grant)
@@ -120,6 +121,15 @@ def entries(
             found += _stood_for(grant, stands_for)
         else:
             found += [_entry(grant, part, starts, balances, now, terms) for part in parts_of(grant, start)]
+    return found
+
+
+def balances_of(value: Wire) -> Mapping[str, Any] | None:
+    """What a metered value says to be left of each grant; None where there is no value, or no grant in it. Raises
+    ValueError where it is no such value: taken for an empty one, it would give back what was burnt."""
+    found = value.get("grantBalances")
+    if (value and "balance" not in value) or not (found is None or isinstance(found, dict)):
+        raise ValueError("no value of a metered entitlement")
     return found
 
 
@@ -267,7 +277,7 @@ def issued_again(grants: Iterable[Wire], since: datetime, value: Wire, period_en
     """Stand-ins for issued grants that a refused override took: nothing else makes them again. What is marked so is
     never carried over, since the next override issues anew. `value` is that at `since`; one that had nothing left then
     is there again when the period ends."""
-    balances = value.get("grantBalances") or {}
+    balances = balances_of(value) or {}
     found: list[Entry] = []
     for grant in grants:
         if not is_issued(grant) or grant.get("voidedAt"):

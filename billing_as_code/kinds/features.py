@@ -22,6 +22,7 @@ from billing_as_code.kinds.base import (
     Sight,
     V1Listing,
     V3Listing,
+    labels_in,
 )
 from billing_as_code.kinds.looks import Answers, Table, View, times, word
 from billing_as_code.kinds.moves import Changes, Holder, Move
@@ -134,7 +135,7 @@ class FeatureKind(Kind):
     """Only the unit cost can be changed: all else archives the feature and makes another of the same key."""
 
     def metadata(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return item.get("labels") or {}
+        return labels_in(item, "labels")
 
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
         meter = item.get("meter")

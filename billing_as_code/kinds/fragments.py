@@ -90,6 +90,8 @@ def loaded(text: str) -> Json:
 
 
 def sorted_texts(value: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):  # a text or a map could be sorted as well
+        raise TypeError(f"{value!r} is no list")
     return tuple(sorted(value))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from billing_as_code.model import Json
+from billing_as_code.model import NO_MARKS, Json
 
 PAGE = 1000
 """The most that OpenMeter puts on a page."""
@@ -20,6 +20,24 @@ def listed(items: Json) -> list[Item]:
     if not isinstance(items, list):
         raise TypeError(f"{type(items).__name__} where a list should be")
     return items
+
+
+def text_in(item: Mapping[str, Json], name: str) -> str:
+    """A text that every item has; KeyError or TypeError where it has none."""
+    value = item[name]
+    if value.__class__ is not str:
+        raise TypeError(f"{name} is {value!r}")
+    return str(value)
+
+
+def labels_in(item: Mapping[str, Json], name: str) -> Mapping[str, Any]:
+    """The labels of an item, none where it has none; TypeError where they are no map, which would pass for none."""
+    value = item.get(name)
+    if value is None:
+        return NO_MARKS
+    if value.__class__ is not dict:
+        raise TypeError(f"{name} is {value!r}")
+    return dict(value)
 
 
 @dataclass(frozen=True, slots=True)

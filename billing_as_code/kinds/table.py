@@ -127,9 +127,11 @@ class Table:
     def _texts(self, spec: Spec) -> tuple[int, ...]:
         """The fields that hold texts. Raises TypeError where a value is of a class that its field cannot have."""
         shapes, of_texts = self._shapes
-        for i, value in enumerate(spec):
+        for i, (value, f) in enumerate(zip(spec, self.fields, strict=True)):
             if value is not None and value.__class__ not in shapes[i]:
                 raise TypeError(f"{value!r} is a {type(value).__name__}")
+            if value is None and f.required and f.when is None:
+                raise TypeError(f"it has no {f.name}")
         return tuple(i for i, value in enumerate(spec) if value is not None and of_texts[i])
 
     @cached_property

@@ -31,14 +31,16 @@ from billing_as_code.kinds.base import (
     Names,
     Sight,
     V1Listing,
+    labels_in,
     owner_of,
+    text_in,
 )
 from billing_as_code.kinds.entitlements import knowing, moving, rescuing, wire
 from billing_as_code.kinds.entitlements.overriding import Overriding, lost
 from billing_as_code.kinds.entitlements.wire import ANCHOR, NOW, PERIOD_START
 from billing_as_code.kinds.features import FEATURES
 from billing_as_code.kinds.grants import GRANTS, at_least_an_hour, exact_amount, terms
-from billing_as_code.kinds.grants.changing import void
+from billing_as_code.kinds.grants.changing import UNMADE, void_wholly
 from billing_as_code.kinds.listings import few
 from billing_as_code.kinds.looks import times
 from billing_as_code.kinds.moves import Allowance, Changes, Counter, Holder, Move
@@ -115,14 +117,14 @@ class EntitlementKind(Kind):
     # -- live --------------------------------------------------------------------------------------
 
     def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
-        customer = names.get(item["customerId"])
+        customer = names.get(text_in(item, "customerId"))
         return (customer[0], item["featureKey"]) if customer else None
 
     def nameless(self, item: Mapping[str, Any], names: Names, now: datetime) -> str:
         return "is of a customer without a key"
 
     def facts(self, item: Mapping[str, Any], names: Names) -> Mapping[str, Json]:
-        bound = _bound(item["featureKey"], item["featureId"])
+        bound = _bound(item["featureKey"], text_in(item, "featureId"))
         if period := item.get("currentUsagePeriod"):
             return {**bound, "period": _alike(period), "usage_period": _alike(item["usagePeriod"])}
         return bound
@@ -136,7 +138,7 @@ class EntitlementKind(Kind):
             resource = resource._replace(
                 spec=self.with_(resource.spec, {"usage_period.anchor": resource.marks[ANCHOR]})
             )
-        if "subscription.id" in (item.get("annotations") or {}):
+        if "subscription.id" in labels_in(item, "annotations"):
             resource = resource._replace(managed="subscription")
         return resource
 
@@ -168,7 +170,7 @@ class EntitlementKind(Kind):
                     spec,
                     owner=owner_of(labels),
                     marks=labels,
-                    facts={"spent": True},
+                    facts={"spent": True} if entry.get("spent") else {UNMADE: True},
                 )
 
     # -- what OpenMeter would refuse ---------------------------------------------------------------
@@ -274,8 +276,8 @@ class EntitlementKind(Kind):
         steps: list[Step] = []
         if self.get(live.spec, "type") == "metered":
             steps = [step for entry in entries for step in wire.remake(live.address, path, entry)]
-        twice = carry.doubled(live.parts)
-        steps += [void(g["id"]) for g in twice]
+        twice = carry.doubled(live.parts) if "period" in live.facts else []
+        steps += [void_wholly(g, live.facts["period"], context.now) for g in twice]
         if not steps:
             return None
         fields = (FieldChange("grants", len(live.parts), len(live.parts) + len(entries) - len(twice), Class.SAFE),)

@@ -30,6 +30,8 @@ from billing_as_code.kinds.base import (
     Names,
     Sight,
     V1Listing,
+    labels_in,
+    text_in,
 )
 from billing_as_code.kinds.grants import changing, moving, terms
 from billing_as_code.kinds.grants.changing import Granting, void
@@ -86,9 +88,9 @@ class GrantKind(Kind):
     # -- live --------------------------------------------------------------------------------------
 
     def path_of(self, item: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
-        labels = item.get("metadata") or {}
-        name = labels.get(KEY) or labels.get(carry.REST)
-        entitlement = names.get(item["entitlementId"])
+        found = labels_in(item, "metadata")
+        name = found.get(KEY) or found.get(carry.REST)
+        entitlement = names.get(text_in(item, "entitlementId"))
         return (*entitlement, name) if name and entitlement else None
 
     def nameless(self, item: Mapping[str, Any], names: Names, now: datetime) -> str:
@@ -186,7 +188,8 @@ class GrantKind(Kind):
         return changing.resolve(ref, known)
 
     def mend(self, live: Resource, context: Context) -> Change | None:
-        """A grant that was written twice, since a write timed out and landed all the same: the older one goes."""
+        """A grant that was written twice, since a write timed out and landed all the same: the older one goes. So does
+        one whose successor is there, from when that began: what was used until then it has paid for."""
         twice = [
             p
             for p in live.parts
@@ -197,7 +200,9 @@ class GrantKind(Kind):
         if not twice and not alive:
             return None
         fields = (FieldChange("copies", 1 + len(twice), 1, Class.SAFE),)
-        steps = tuple(void(p["id"]) for p in twice)
+        entitlement = context.live[Address("entitlements", live.address.path[:2])]
+        period = entitlement.facts["period"]
+        steps = tuple(changing.void_older(p, wire, period, context.now) for p in twice)
         if alive:  # it only says that nothing is left, and its void was never sent
             steps = (void(live.id or "", wire["effectiveAt"]), *steps)
         return Change(live.address, "update", fields, ("doubled",), Class.SAFE, before=live, after=live, steps=steps)

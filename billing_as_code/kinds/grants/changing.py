@@ -16,6 +16,8 @@ from billing_as_code.kinds.times import instant, next_on_grid, parse_instant, pa
 from billing_as_code.model import Address, Change, Find, Json, Read, Ref, Resource, Step
 
 REPLACES = "bac.replaces"
+UNMADE = "unmade"
+"""A fact of a grant that is still to be made again, since whoever overrode its entitlement died: that comes first."""
 ALL: tuple[tuple[str, Json], ...] = (("pageSize", 1000),)
 
 
@@ -51,7 +53,7 @@ class Granting:
     def replace(self, change: Change, before: Resource, after: Resource) -> Change:
         """New terms: what they leave after what was burnt, from this minute on; then the old one is voided."""
         change = replace(change, notes=(*change.notes, ("by_new_grant", "")))
-        if before.id is None:  # spent, so there is nothing to be measured or voided
+        if before.id is None and UNMADE not in before.facts:  # spent, so there is nothing to be measured or voided
             return replace(change, steps=(self.create(after),))
         key = str(self.address)
         reads = (
@@ -66,7 +68,8 @@ class Granting:
 
     def _posts(self, before: Resource, after: Resource) -> tuple[Step, ...]:
         key, start = str(self.address), self.kind.get(after.spec, "effective_at")
-        marks = {carry.TERMS: terms.dump(self.kind, after.spec), REPLACES: before.id}
+        old = before.id if before.id is not None else Ref("old_id", key)
+        marks = {carry.TERMS: terms.dump(self.kind, after.spec), REPLACES: old}
         if parse_instant(start) > self.context.now:
             return (self._post(self._body(after, marks)),)
         end = terms.end_of(self.kind, after.spec)
@@ -139,6 +142,22 @@ def void(grant: str | Ref, at: Json = None, when: Ref | None = None) -> Step:
     return Step("DELETE", path, query=query, gone=True, done="already voided", when=when)
 
 
+def void_wholly(grant: Mapping[str, Any], period: Mapping[str, Json], now: datetime) -> Step:
+    """Void one that should never have been: from its start on, or the period's, where OpenMeter takes no earlier time.
+    So what was used meanwhile is burnt from the others after all."""
+    start = max(parse_instant(grant["effectiveAt"]), parse_instant(period["from"]))
+    return void(grant["id"], instant(start)) if start <= now else void(grant["id"])
+
+
+def void_older(grant: Mapping[str, Any], newer: Mapping[str, Any], period: Mapping[str, Json], now: datetime) -> Step:
+    """Void the older of two of one name: from when the newer begins where that replaces it, else from its start."""
+    ours, theirs = ((g.get("metadata") or {}).get(REPLACES) for g in (newer, grant))
+    if ours is None or ours == theirs:  # the label names what the plan saw, of which the older may be a copy
+        return void_wholly(grant, period, now)
+    begins = parse_instant(newer["effectiveAt"])
+    return void(grant["id"], instant(begins)) if begins <= now else void(grant["id"])
+
+
 # -- what only apply knows -----------------------------------------------------------------------
 
 
@@ -198,10 +217,10 @@ def _left(amounts: list[str], known: Known) -> Decimal:
     """What the new terms leave: their amount less what was burnt of the old one."""
     old, new = (Decimal(a) for a in amounts)
     grant, minute = _old(known), to_minute(known.now)
-    balances = known.readings["value"].get("grantBalances") or {}
+    balances = carry.balances_of(known.readings["value"]) or {}
     if not grant or parse_instant(grant["effectiveAt"]) > minute:
         rest = _rest_id(known)
-        balance = Decimal(repr(float(balances[rest]))) if rest in balances else old
+        balance = Decimal(repr(float(balances[rest]))) if rest is not None and rest in balances else old
     else:
         balance = Decimal(repr(float(balances.get(grant["id"], 0))))
     return max(Decimal(0), new - max(Decimal(0), old - balance))
