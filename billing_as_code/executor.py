@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
-from threading import Event as Flag
+from threading import Condition, local
 
 from billing_as_code.client import OpenMeter
 from billing_as_code.errors import ApiError, BacError
@@ -25,19 +26,41 @@ from billing_as_code.plan import Plan
 from billing_as_code.sender import Sender, Stale
 
 
-@dataclass
 class Lanes:
-    """How many nodes may run at once. A time-out or a 429 halves both, for the rest of the run."""
+    """How many writes may be under way at once. A time-out or a 429 halves both, for the rest of the run.
 
-    wide: int = 8
-    narrow: int = 2
-    halved: int = 0
+    A write takes its turn each time that it is sent: those that timed out together must not be repeated together.
+    """
+
+    def __init__(self, wide: int = 8, narrow: int = 2) -> None:
+        self.wide, self.narrow, self.halved = wide, narrow, 0
+        self._under_way: Counter[Lane] = Counter()
+        self._changed = Condition()
+        self._own = local()
 
     def width(self, lane: Lane) -> int:
         return self.wide if lane == "wide" else self.narrow
 
-    def halve(self) -> None:
-        self.wide, self.narrow, self.halved = max(1, self.wide // 2), max(1, self.narrow // 2), self.halved + 1
+    @contextmanager
+    def turn(self, lane: Lane) -> Iterator[None]:
+        """One write of this thread, as soon as the lane takes it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._under_way[lane] < self.width(lane))
+            self._under_way[lane] += 1
+            self._own.since = self.halved
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way[lane] -= 1
+                self._changed.notify_all()
+                del self._own.since
+
+    def slow_down(self) -> None:
+        """Halve both, told by the thread that met a slow answer; not for one that was sent before the last time."""
+        with self._changed:
+            if getattr(self._own, "since", self.halved) == self.halved:
+                self.wide, self.narrow, self.halved = max(1, self.wide // 2), max(1, self.narrow // 2), self.halved + 1
 
 
 @dataclass
@@ -81,9 +104,9 @@ def execute(
     Every change ends in exactly one of done, failed and blocked, told in the events and in `tally`. Closing the
     iterator (an interrupt) lets running requests end and starts no others.
     """
-    slowed = Flag()
-    client.slowed = slowed.set
-    sender = Sender(plan, client, kinds, live, journal, now)
+    client.slowed = lanes.slow_down
+    told = lanes.halved
+    sender = Sender(plan, client, kinds, live, journal, lanes, now)
     queue = _Queue(_nodes(plan))
     total = len(plan.changes)
     with ThreadPoolExecutor(lanes.wide + lanes.narrow) as pool:
@@ -96,9 +119,8 @@ def execute(
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     node = running.pop(future)
                     yield from _settle(node, future, queue, tally, total, kinds)
-                if slowed.is_set():
-                    slowed.clear()
-                    lanes.halve()
+                if lanes.halved > told:
+                    told = lanes.halved
                     yield Event(
                         None, "note", f"OpenMeter is slow: going on {lanes.wide} wide, {lanes.narrow} for entitlements"
                     )

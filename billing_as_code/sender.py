@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from itertools import count
+from typing import Any, Protocol
 
-from billing_as_code.client import OpenMeter, join
+from billing_as_code.client import MISREAD, OpenMeter, join
 from billing_as_code.errors import ApiError, BacError
 from billing_as_code.journal import Journal
 from billing_as_code.kinds.base import Absent, Kind, Known
@@ -16,6 +18,7 @@ from billing_as_code.model import (
     Change,
     Find,
     Json,
+    Lane,
     Ref,
     Resource,
     State,
@@ -26,11 +29,20 @@ from billing_as_code.order import MAIN, PREPARE, node_name
 from billing_as_code.plan import Plan
 
 TRIES = 3
+"""How often a write is sent that gets no answer; once more for each time that the lanes became narrower meanwhile."""
 GONE = (404, 410, 412)
 
 
 class Stale(BacError):
     """A resource is no longer what the plan saw, found just before its write. Nothing was written to it."""
+
+
+class Turns(Protocol):
+    """The lanes that writes are sent in, and how often they became narrower."""
+
+    halved: int
+
+    def turn(self, lane: Lane) -> AbstractContextManager[None]: ...
 
 
 class Sender:
@@ -43,10 +55,11 @@ class Sender:
         kinds: Mapping[str, Kind],
         live: State,
         journal: Journal,
+        lanes: Turns,
         now: Callable[[], datetime],
     ) -> None:
         self.plan, self.client, self.kinds, self.live, self.journal = plan, client, kinds, live, journal
-        self.now = now
+        self.lanes, self.now = lanes, now
         self.ids = {str(a): r.id for a, r in live.items() if r.id is not None}
         self.answers: dict[str, Mapping[str, Json]] = {}
         self.readings: dict[str, dict[str, Json]] = {a: dict(r) for a, r in journal.readings.items()}
@@ -64,6 +77,13 @@ class Sender:
 
     def run(self, change: Change, phase: str) -> None:
         """All steps of a node, in order. Raises ApiError or Stale where one cannot be done."""
+        try:
+            self._run(change, phase)
+        except MISREAD as error:
+            text = f"OpenMeter's answer cannot be understood ({type(error).__name__}: {error})"
+            raise ApiError(str(change.address), 0, text) from error
+
+    def _run(self, change: Change, phase: str) -> None:
         name = node_name((change.address, phase))
         steps = change.prepare if phase == PREPARE else change.steps
         pending = [n for n in range(len(steps)) if (name, n) not in self.journal.done]
@@ -138,11 +158,10 @@ class Sender:
         """The answer of a step, sent again and looked up as long as it is not clear what became of it."""
         if doubtful and (found := self._find(step)) is not None:
             return found
-        for attempt in range(1, TRIES + 1):
+        wide = self.lanes.halved
+        for attempt in count(1):
             try:
-                return self.client.write(
-                    step.method, self._path(step.path), self._pairs(step.query), self._resolved(step.body)
-                )
+                return self._write(step)
             except ApiError as error:
                 if (step.gone and error.status in GONE) or (step.done and step.done in error.detail):
                     return None
@@ -152,10 +171,16 @@ class Sender:
                     raise
                 if (found := self._find(step)) is not None:
                     return found
-                if attempt == TRIES:
+                if attempt >= TRIES + self.lanes.halved - wide:
                     raise
-                self.client.sleep(0.2 * 2**attempt)
+                self.client.sleep(0.2 * 2 ** min(attempt, TRIES))
         raise AssertionError("the last try returns or raises")
+
+    def _write(self, step: Step) -> Json:
+        """Send a step once, in its turn."""
+        path, query, body = self._path(step.path), self._pairs(step.query), self._resolved(step.body)
+        with self.lanes.turn(step.lane):
+            return self.client.write(step.method, path, query, body)
 
     def _find(self, step: Step) -> Json:
         """What a lost write has made, or None."""

@@ -20,17 +20,20 @@ _SWITCHES = ("credits_enabled", "unit_config_enabled", "dedupe_enabled")
 
 @admin.post("/reset")
 def reset() -> Response:
-    """Drop all data and start over: `{credits_enabled, unit_config_enabled, dedupe_enabled, config}`."""
+    """Drop all data and start over: `{credits_enabled, unit_config_enabled, dedupe_enabled, db_pool, config}`."""
     wanted = _object(request.get_data() or b"{}")
-    unknown = sorted(set(wanted) - {*_SWITCHES, "config"})
+    unknown = sorted(set(wanted) - {*_SWITCHES, "db_pool", "config"})
     if unknown:
         raise DomainProblem(400, f"unknown settings: {', '.join(unknown)}")
     config = wanted.get("config") or {}
     if not isinstance(config, dict):
         raise DomainProblem(400, "config must be an object")
+    pool = wanted.get("db_pool", 0)
+    if type(pool) is not int or pool < 0:
+        raise DomainProblem(400, "db_pool must be a number of connections")
     switches = {name: bool(wanted[name]) for name in _SWITCHES if name in wanted}
     database: Database = current_app.config["DATABASE"]
-    database.reset(Settings(**switches, config=config))
+    database.reset(Settings(**switches, db_pool=pool, config=config))
     current_app.config["AT_BOOT"](database)
     _faults().clear()
     _log().clear()

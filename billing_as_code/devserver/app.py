@@ -19,6 +19,7 @@ from .admin import admin
 from .elsewhere import is_elsewhere, is_method_elsewhere
 from .faults import Faults, FaultyServer, RequestLog
 from .operation import Resource
+from .pool import PooledServer
 from .problems import (
     DomainProblem,
     Problem,
@@ -99,7 +100,8 @@ def build_app(database_path: str, more: Sequence[str] = ()) -> Flask:
     faults, log = Faults(), RequestLog()
     app.config = Config(app.root_path, app.config)
     app.config.update(DATABASE=database, FAULTS=faults, REQUESTS=log, AT_BOOT=at_boot)
-    app.wsgi_app = FaultyServer(app.wsgi_app, faults, log)  # type: ignore[method-assign]
+    pooled = PooledServer(app.wsgi_app, lambda: database.settings.db_pool)
+    app.wsgi_app = FaultyServer(pooled, faults, log)  # type: ignore[method-assign]
     return app
 
 

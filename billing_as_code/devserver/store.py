@@ -34,11 +34,13 @@ class Duplicate(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator sets at OpenMeter's start; `config` is OpenMeter's own configuration."""
+    """What an operator sets at OpenMeter's start; `config` is OpenMeter's own configuration, `db_pool` how many
+    connections it has to its database (0: enough)."""
 
     credits_enabled: bool = True
     unit_config_enabled: bool = True
     dedupe_enabled: bool = True
+    db_pool: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -186,6 +188,7 @@ class Database:
                 "credits_enabled": settings.credits_enabled,
                 "unit_config_enabled": settings.unit_config_enabled,
                 "dedupe_enabled": settings.dedupe_enabled,
+                "db_pool": settings.db_pool,
                 "config": dict(settings.config),
             }
             store.insert("server_settings", {"name": "settings", "value": json.dumps(document)})
