@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 TOOLS := $(VENV)/.tools-installed
 
-.PHONY: help demo test test-long test-live test-mcp test-browser pictures actionlint lint check bench clean
+.PHONY: help demo test test-long test-live test-mcp test-browser test-faults pictures actionlint lint check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make test-browser  the HTML report, in a Chromium"
 	@echo "make pictures   the README's pictures, from real output"
 	@echo "make actionlint installs what make test checks workflow files with, where it is there"
+	@echo "make test-faults  kills, lost answers, noise, races and rubbish in full; writes docs/reliability.md"
 	@echo "make lint       ruff and mypy"
 	@echo "make check      lint, tests, and whether generated files are up to date"
 	@echo "make bench      how long reading, planning and applying take"
@@ -60,6 +61,12 @@ pictures: $(TOOLS)
 actionlint: $(TOOLS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group workflows || \
 		GOBIN="$(abspath $(BIN))" go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# some 20 minutes on two processors; what it counts becomes the page
+test-faults: $(TOOLS)
+	@echo '{"what": "sizes", "whole": 1}' > .faults
+	BAC_FAULTS=full BAC_FAULTS_COUNTS=$(CURDIR)/.faults $(BIN)/python -m pytest -n 2 --dist worksteal tests/faults
+	$(BIN)/python scripts/reliability.py .faults
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
-from mortal import Killed, Mortal
+from mortal import Mortal
 from profiles import share
 from strategies import CUSTOMER_KEYS, NOW, SECTIONS, Catalog, World, at, catalogs, edited, resources, written
-from wire import FAULT, refereed
+from wire import refereed
 from workspace import Workspace, describe
 
 from billing_as_code import live as live_state
 from billing_as_code import plan as plans
 from billing_as_code.catalog import load as load_catalog
 from billing_as_code.devserver import create_app
-from billing_as_code.errors import PlanError, UsageError
+from billing_as_code.errors import PlanError
 from billing_as_code.kinds import KINDS
 from billing_as_code.kinds.base import Absent
 from billing_as_code.model import Address, Resource, State
@@ -299,65 +299,3 @@ def two_of_them(data: st.DataObject, project: Workspace, other: Workspace) -> No
         ws.forget()
     assume(not is_refused(other))
     other.converge()
-
-
-HOW = (
-    {"status": 500, "headers": {FAULT: "1"}},
-    {"status": 503, "headers": {FAULT: "1"}, "after": True},
-    {"drop": "before"},
-    {"drop": "after"},
-)
-
-
-@settings(max_examples=share(0.15))
-@given(data=st.data(), how=st.sampled_from(HOW), times=st.sampled_from((1, 3, 1000)))
-def test_an_apply_that_failed_at_any_write_is_finished_by_the_next(
-    project: Workspace, other: Workspace, data: st.DataObject, how: dict[str, Any], times: int
-) -> None:
-    two_of_them(data, project, other)
-    methods = [r["method"] for r in other.writes()]
-    assume(methods)
-    k = data.draw(st.integers(0, len(methods) - 1), label="failing write")
-    nth = methods[: k + 1].count(methods[k])
-    project.faults({**how, "method": methods[k], "nth": nth, "times": times})
-    _, outcome = project.apply()
-    note(f"failed at {methods[k]} {nth}: {outcome.tally.failed}")
-    project.faults()
-    project.converge()
-    assert outside(project) == outside(other)
-
-
-@settings(max_examples=share(0.15))
-@given(data=st.data(), is_sent=st.booleans())
-def test_an_apply_that_was_killed_at_any_request_is_resumed(
-    project: Workspace, other: Workspace, data: st.DataObject, is_sent: bool
-) -> None:
-    two_of_them(data, project, other)
-    plan = project.plan()
-    assume(plan.changes)
-    mortal = project.transport
-    assert isinstance(mortal, Mortal)
-    mortal.die_at(data.draw(st.integers(1, 40), label="last request"), is_sent=is_sent)
-    try:
-        project.apply(plan)
-    except Killed:
-        pass
-    finally:
-        mortal.live_on()
-    again = data.draw(st.booleans(), label="killed again")
-    if again:
-        mortal.die_at(data.draw(st.integers(1, 20)), is_sent=is_sent)
-        try:
-            project.resume()
-        except (Killed, UsageError):
-            pass
-        finally:
-            mortal.live_on()
-    try:
-        _, outcome = project.resume()
-    except UsageError:  # it died before it began, or after it had ended
-        project.apply()
-    else:
-        assert outcome.whole, (outcome.tally.failed, outcome.tally.blocked, outcome.loose)
-    assert not project.plan().changes
-    assert outside(project) == outside(other)
