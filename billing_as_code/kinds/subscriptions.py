@@ -249,6 +249,11 @@ def _no_plan(key: Value, names: Names) -> Value:
     return key or ""
 
 
+def _no_version(version: Value, names: Names) -> Value:
+    """The version of a plan; 0, which none has, for a subscription without one."""
+    return 0 if version is None else version
+
+
 PLANS = PricingPlanKind(
     name="plans",
     singular="pricing plan",
@@ -296,6 +301,7 @@ SUBSCRIPTIONS = SubscriptionKind(
             "version",
             {"type": "integer", "minimum": 1},
             "plan.version",
+            read=_no_version,
             required=True,
             fixed=True,
             doc="Its version, which must be the published one.",
