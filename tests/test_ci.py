@@ -101,6 +101,32 @@ def test_a_pull_request_gets_a_comment_a_check_a_summary_and_values(team: Team, 
     assert "Plan for production" in log
 
 
+def test_what_breaks_a_test_of_the_catalog_is_shown_and_counts_as_reviewed_by_nobody(team: Team, hub: GitHub) -> None:
+    team.write(
+        "catalog/promises.test.yaml", "tests: {1k: {customers: acme, expect: {ai: {amount: {at_least: 1000}}}}}\n"
+    )
+    team.git("add", ".")
+    team.git("commit", "--quiet", "--message", "What was promised")
+    team.request(hub, 12, *LOWER)
+
+    team.job(hub, "plan", number=12, code=1)
+
+    [comment] = hub.comments(12)
+    head, _, plan = comment["body"].partition("### bac plan: ")
+    assert "### 1 test of the catalog does not hold\n" in head
+    assert (
+        "catalog/promises.test.yaml:1:64: acme: ai: amount is 500, must be at least 1,000 (catalog/all.yaml:4:" in head
+    )
+    assert "issue.amount  1,000 → 500" in plan
+    assert "Merging applies nothing" in plan
+    [check] = hub.checks
+    assert (check["conclusion"], check["output"]["title"]) == ("failure", "1 test of the catalog does not hold.")
+    assert team.outputs()["exit-code"] == "1"
+
+    team.merge(hub, 12)
+    assert "nobody reviewed a plan" in team.job(hub, "apply", code=5).output
+
+
 def test_another_run_edits_the_comment_and_each_environment_has_its_own(team: Team, hub: GitHub) -> None:
     team.request(hub, 12, *LOWER)
     team.job(hub, "plan", number=12)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from billing_as_code import service
 from billing_as_code.ci import words
 from billing_as_code.ci.desk import Desk
 from billing_as_code.ci.hosting import Check, Pull, Review
 from billing_as_code.ci.keeping import find, keep_one
-from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, BacError, HostingError, Refused, UsageError
+from billing_as_code.errors import EXIT_CHANGES, EXIT_DONE, EXIT_ERROR, BacError, HostingError, Refused, UsageError
+from billing_as_code.expecting import Outcome as Verdict
 from billing_as_code.plan import Plan
 from billing_as_code.render import html, impact_html, text
 from billing_as_code.service import Contrast, Outcome, Session
@@ -27,10 +28,14 @@ class Planned:
     contrast: Contrast | None = None
     offline: str = ""
     """Why no OpenMeter was asked; "" where it was."""
+    broken: tuple[Verdict, ...] = ()
+    """What the catalog's tests say that does not hold."""
 
     @property
     def code(self) -> int:
-        """What `bac plan --exit-code` would say."""
+        """What `bac plan --exit-code` would say, or `bac test` where a test does not hold."""
+        if self.broken:
+            return EXIT_ERROR
         made = bool(self.plan.changes) if self.plan is not None else self.contrast is not None and self.contrast.differs
         return EXIT_CHANGES if made else EXIT_DONE
 
@@ -48,14 +53,18 @@ class Planned:
     @property
     def title(self) -> str:
         """All of it in one line."""
+        if self.broken:
+            return f"{words.not_holding(self.broken)}."
         if self.plan is None:
             return "The catalog alone"
         return text.counts(self.plan) if self.plan.changes else "Nothing to do"
 
     @property
     def review(self) -> Review | None:
-        """What counts as reviewed then; nothing where no OpenMeter was asked."""
-        return Review(self.plan.intent, self.plan.decisions) if self.plan is not None else None
+        """What counts as reviewed then; nothing where no OpenMeter was asked, or a test does not hold."""
+        if self.plan is None or self.broken:
+            return None
+        return Review(self.plan.intent, self.plan.decisions)
 
 
 # -- plan -----------------------------------------------------------------------------------------------------------
@@ -81,6 +90,7 @@ def plan(
     why = why or ("that was asked for" if offline else "")
     try:
         planned = _offline(desk, pull, base, why) if why else _planned(desk, progress)
+        planned = replace(planned, broken=service.broken(desk.config, desk.environment.name))
     except BacError as error:
         _tell_failure(desk, pull, error)
         raise
@@ -109,11 +119,14 @@ def _put_before(desk: Desk, pull: Pull, lines: list[str], code: int, title: str,
         desk.hosting.check(pull, Check("plan", desk.config.owner, desk.environment.name, code, title, review))
 
 
-def _lines(planned: Planned, desk: Desk, *, under_review: bool) -> Iterable[str]:
+def _lines(planned: Planned, desk: Desk, *, under_review: bool) -> Iterator[str]:
+    if planned.broken:
+        yield from words.broken(planned.broken)
     if planned.plan is not None:
-        return words.planned(planned.plan, under_review=under_review)
+        yield from words.planned(planned.plan, under_review=under_review, broken=bool(planned.broken))
+        return
     assert planned.contrast is not None
-    return words.offline(planned.contrast, desk.environment.name, planned.offline)
+    yield from words.offline(planned.contrast, desk.environment.name, planned.offline)
 
 
 def _planned(desk: Desk, progress: Reading) -> Planned:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from billing_as_code.ci.hosting import Review
 from billing_as_code.errors import BacError, CatalogError
+from billing_as_code.expecting import Outcome as Verdict
 from billing_as_code.plan import Plan
 from billing_as_code.render import contrast, markdown, markup, values
 from billing_as_code.render.lines import visible
 from billing_as_code.render.problems import problems
+from billing_as_code.render.tested import told
 from billing_as_code.service import Contrast, Outcome
 
 _MOST_NAMED = 100
@@ -24,16 +26,37 @@ _MOST_ROWS = 60
 _MOST_LENGTH = 300
 _MOST_NOW = 58_000
 """Bytes of the plan below that."""
+_MOST_TESTED = 30
+_MOST_TOLD = 160
+_MOST_BELOW = 58_000
+"""Bytes of a plan below what does not hold."""
 _TICKS = re.compile("`+")
 
 
-def planned(made: Plan, *, under_review: bool) -> Iterator[str]:
-    """A plan as the comment on a pull request."""
+def not_holding(outcomes: Sequence[Verdict]) -> str:
+    """How many tests of the catalog do not hold."""
+    number = len({outcome.test for outcome in outcomes})
+    return f"{values.counted(number, 'test')} of the catalog {'does' if number == 1 else 'do'} not hold"
+
+
+def broken(outcomes: Sequence[Verdict]) -> Iterator[str]:
+    """What the catalog's tests say that does not hold, above what is planned."""
+    yield from (f"### {not_holding(outcomes)}", "")
+    rows = [row for outcome in outcomes for row in (outcome.test.name, *(f"  {told(f)}" for f in outcome.failures))]
+    shown = [visible(row)[:_MOST_TOLD] for row in rows[:_MOST_TESTED]]
+    yield from fenced(shown, len(rows) - len(shown))
+    yield ""
+
+
+def planned(made: Plan, *, under_review: bool, broken: bool = False) -> Iterator[str]:
+    """A plan as the comment on a pull request. One that breaks a test counts for no apply."""
     merging = (
         "Merging applies this, breaking changes included: the review is the approval. Where something else would be "
         "done by then, nothing is, and the pull request is told."
     )
-    yield from markdown.plan(made, following=[merging] if under_review and made.changes else [])
+    if broken:
+        merging = "Merging applies nothing: what breaks a test of the catalog counts as reviewed by nobody."
+    yield from markdown.plan(made, following=[merging] if under_review and made.changes else [], most=_MOST_BELOW)
 
 
 def offline(found: Contrast, environment: str, why: str) -> Iterator[str]:

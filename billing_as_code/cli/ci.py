@@ -74,9 +74,11 @@ def plan_(ctx: click.Context, env: str | None, offline: bool, base: str, folder:
 
     def job(desk: Desk) -> int:
         from billing_as_code.ci import jobs
-        from billing_as_code.render import contrast, text
+        from billing_as_code.render import contrast, tested, text
 
         def show(planned: jobs.Planned) -> None:
+            if planned.broken:
+                options.stdout().lines(tested.tested(planned.broken, [desk.environment.name]))
             if planned.plan is not None:
                 options.stdout().lines(text.plan(planned.plan))
             elif planned.contrast is not None:
@@ -84,7 +86,7 @@ def plan_(ctx: click.Context, env: str | None, offline: bool, base: str, folder:
 
         with options.reading(desk.environment) as progress:
             planned = jobs.plan(desk, offline=offline, base=base, progress=progress, found=show)
-        return planned.code if exit_code else 0
+        return planned.code if exit_code or planned.broken else 0
 
     _run(ctx, env, folder, job)
 

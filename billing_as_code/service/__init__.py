@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from billing_as_code.service.charging import checkout
     from billing_as_code.service.checking import Examination, examine
     from billing_as_code.service.contrasting import base_of, contrasted, since
-    from billing_as_code.service.expecting import Verdicts, hold
+    from billing_as_code.service.expecting import Verdicts, broken, hold
     from billing_as_code.service.impacting import impact_now, plan_with_impact, what_if
     from billing_as_code.service.ingesting import Feed, ingest
     from billing_as_code.service.looking import listing, show
@@ -38,7 +38,7 @@ _HOMES = {
     "service.charging": ("checkout",),
     "service.checking": ("Examination", "examine"),
     "service.contrasting": ("base_of", "contrasted", "since"),
-    "service.expecting": ("Verdicts", "hold"),
+    "service.expecting": ("Verdicts", "broken", "hold"),
     "service.impacting": ("impact_now", "plan_with_impact", "what_if"),
     "service.ingesting": ("Feed", "ingest"),
     "service.looking": ("listing", "show"),
@@ -71,6 +71,7 @@ __all__ = [
     "apply",
     "apply_approved",
     "base_of",
+    "broken",
     "check",
     "checkout",
     "contrasted",

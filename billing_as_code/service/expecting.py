@@ -70,6 +70,14 @@ def hold(config: Config, environment: str | None = None) -> Verdicts:
     return Verdicts(tuple(o for _, o in ordered), tuple(catalogs), tuple(files.label(path) for path in paths))
 
 
+def broken(config: Config, environment: str) -> tuple[Outcome, ...]:
+    """What does not hold as an environment sees it; nothing where the catalog has no test. Raises CatalogError."""
+    found = files.find_tests(config.catalog)
+    if not (found.base or any(found.environments.values()) or found.problems):
+        return ()
+    return hold(config, environment).failed
+
+
 def _read(path: Path, config: Config, problems: list[Problem]) -> list[Expectation]:
     data = files.content(path)
     if isinstance(data, Problem):
