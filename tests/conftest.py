@@ -30,6 +30,11 @@ def pytest_configure(config: pytest.Config) -> None:
     wire.DOCUMENTS = Documents(cache=cache.mkdir("openmeter") if cache is not None else None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no process is left with it when the others have finished."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture
 def openmeter() -> Iterator[Flask]:
     """A fresh dev server in memory."""

@@ -217,6 +217,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, Any]], l
     return declared, done, used
 
 
+@pytest.mark.longest
 @pytest.mark.thorough
 @settings(max_examples=share(0.15))
 @given(history=histories(), was=st.booleans(), amount=st.sampled_from((20, 100)), refused=st.integers(0, 2))

@@ -139,6 +139,7 @@ def ended(spec: Any, ws: Workspace) -> bool:
     return end <= ws.now() + timedelta(days=4)
 
 
+@pytest.mark.longest
 @given(data=st.data())
 def test_after_an_apply_nothing_is_left_to_do(project: Workspace, data: st.DataObject) -> None:
     world = World(data.draw(catalogs()), others=True)

@@ -382,6 +382,27 @@ def test_keys_that_look_like_paths_stay_keys(agent: Agent, ada: Approver) -> Non
     assert agent.ws.plan().changes == ()
 
 
+def test_no_link_leads_out_of_the_catalog(agent: Agent, ada: Approver, desk: Path) -> None:
+    digest = wanted(agent)
+    ada.approve(agent.ws, digest)
+    outside = desk / "outside.yaml"
+    outside.write_text(f"customers: {{eve: {{name: {SECRET}}}}}\n")
+    link = agent.ws.root / "catalog" / "link.yaml"
+    link.symlink_to(outside)
+    before = outside.read_bytes()
+    agent.ws.forget()
+    for tool, arguments in (
+        ("plan_changes", {}),
+        ("plan_changes", {"edits": [{"address": "customers.eve", "spec": {"name": "Eve"}}]}),
+        ("create_customer", {"key": "mallory", "name": "M"}),
+        ("apply_changes", {"digest": digest}),
+    ):
+        result = agent.raw(tool, arguments)
+        assert result.is_error, (tool, result)
+        assert SECRET not in str(result)
+    assert (outside.read_bytes(), link.is_symlink(), agent.ws.writes()) == (before, True, [])
+
+
 def test_a_secret_of_the_server_cannot_be_asked_for(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENMETER_API_KEY", SECRET)
     for spec in (
