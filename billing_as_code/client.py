@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from billing_as_code import __version__
 from billing_as_code.errors import ApiError, Unreachable
-from billing_as_code.model import Json
+from billing_as_code.model import Json, Read
 
 # httpx imports its own command line where it can, and with it rich and pygments: a third of its time
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
@@ -47,6 +47,16 @@ MISREAD = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, Ind
 def join(segments: Sequence[str]) -> str:
     """The path of some segments, each percent-encoded: keys are free text."""
     return "/" + "/".join(quote(s, safe="") for s in segments)
+
+
+def path_of(read: Read) -> str:
+    """The path of a read that names nothing that is still to be made."""
+    return join([str(segment) for segment in read.path])
+
+
+def misread(path: str, error: Exception) -> ApiError:
+    """What somebody met (see MISREAD) who looked into the answer to a GET."""
+    return ApiError(f"GET {path}", 200, f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})")
 
 
 class Look(NamedTuple):

@@ -13,7 +13,7 @@ from functools import partial
 
 from billing_as_code import cascade
 from billing_as_code import live as live_state
-from billing_as_code.client import OpenMeter, join
+from billing_as_code.client import OpenMeter, path_of
 from billing_as_code.errors import ApiError
 from billing_as_code.kinds.base import Item, Kind, Listing
 from billing_as_code.live import Progress
@@ -222,7 +222,7 @@ class _Nearby:
 
     def _labels_of(self, kind: Kind, id: str) -> Json:
         read = kind.labelled(id)
-        path = join([str(segment) for segment in read.path])
+        path = path_of(read)
         item = self._client.get(path, read.query)
         if not isinstance(item, dict) or item.get("id") != id or not isinstance(item.get("metadata") or {}, dict):
             raise ApiError(f"GET {path}", 200, f"a {kind.singular} that cannot be understood", ambiguous=True)

@@ -6,8 +6,7 @@ no command of the service.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from billing_as_code.ci.hosting import Review
 from billing_as_code.errors import BacError, CatalogError
@@ -30,7 +29,6 @@ _MOST_TESTED = 30
 _MOST_TOLD = 160
 _MOST_BELOW = 58_000
 """Bytes of a plan below what does not hold."""
-_TICKS = re.compile("`+")
 
 
 def not_holding(outcomes: Sequence[Verdict]) -> str:
@@ -150,12 +148,9 @@ def drifted(made: Plan) -> Iterator[str]:
 
 def fenced(rows: Sequence[str], more: int = 0) -> Iterator[str]:
     """Lines as they are, whatever is in them."""
-    yield f"{(fence := _fence(rows))}text"
+    fence = "`" * max(3, markup.ticks(*rows) + 1)  # as long as it takes: rows may start with what somebody else wrote
+    yield f"{fence}text"
     yield from rows
     if more > 0:
         yield f"… and {values.number(more)} more"
     yield fence
-
-
-def _fence(rows: Iterable[str]) -> str:
-    return "`" * max(3, 1 + max((len(run) for row in rows for run in _TICKS.findall(row)), default=0))

@@ -15,15 +15,20 @@ _BAR = "\N{BROKEN BAR}"
 """Stands for `|` in tables, whose readers differ in how they take a bar behind a backslash."""
 
 
+def ticks(*texts: str) -> int:
+    """The longest run of backticks in any of them: what stands around has one more."""
+    return max((len(run) for text in texts for run in _TICKS.findall(text)), default=0)
+
+
 def code(text: str) -> str:
     """A text as inline code."""
     shown = visible(text)
     if not shown.strip(" "):
         shown = f'"{shown}"'  # code needs something in it
-    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
-    ticks = "`" * (longest + 1)
+    longest = ticks(shown)
+    fence = "`" * (longest + 1)
     blank = " " if longest or (shown[0], shown[-1]) == (" ", " ") else ""
-    return f"{ticks}{blank}{shown}{blank}{ticks}"
+    return f"{fence}{blank}{shown}{blank}{fence}"
 
 
 def cell(text: str) -> str:
@@ -37,8 +42,7 @@ LONGEST_FENCE = 40
 def fenced(lines: Sequence[str]) -> Iterator[str]:
     """Lines as a diff, which colours them. None of them starts with what somebody else wrote, so that none can end it;
     the fence is longer than what they hold all the same, within reason."""
-    longest = max((len(run) for row in lines for run in _TICKS.findall(row)), default=0)
-    fence = "`" * min(max(3, longest + 1), LONGEST_FENCE)
+    fence = "`" * min(max(3, ticks(*lines) + 1), LONGEST_FENCE)
     yield from (f"{fence}diff", *lines, fence)
 
 

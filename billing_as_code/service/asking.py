@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from billing_as_code.client import join
+from billing_as_code.client import MISREAD, join, misread, path_of
 from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.kinds import metering
 from billing_as_code.kinds.base import Sight
@@ -45,7 +45,7 @@ def find(session: Session, address: Address) -> Found | None:
     read = kind.alone(address.path)
     if read is None:
         raise UsageError(f"OpenMeter shows {kind.name} among others only")
-    path = join([str(segment) for segment in read.path])
+    path = path_of(read)
     try:
         item = session.client.get(path, read.query, tries=_TRIES)
     except ApiError as error:
@@ -56,7 +56,7 @@ def find(session: Session, address: Address) -> Found | None:
         if item.get("deletedAt"):
             return None
         resource = kind.live(item, {})
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except MISREAD as error:
         text = f"a {kind.singular} that cannot be understood ({type(error).__name__}: {error})"
         raise ApiError(f"GET {path}", 200, text) from error
     if resource is None:
@@ -88,7 +88,7 @@ def published(session: Session, plan: str) -> int | None:
     body = session.client.get(path, query, tries=_TRIES)
     try:
         versions = [int(item["version"]) for item in body["data"] if item["key"] == plan]
-    except (KeyError, TypeError, ValueError) as error:
+    except MISREAD as error:
         raise ApiError(f"GET {path}", 200, "the answer is not as OpenMeter gives it") from error
     return max(versions, default=None)
 
@@ -97,13 +97,12 @@ def usage(session: Session, question: Question) -> list[Usage]:
     """What a meter counted; the question names customers by key. Raises UsageError, ApiError."""
     ids = [_id(session, key) for key in question.customers]
     read = question._replace(customers=ids).read()
-    path = join([str(segment) for segment in read.path])
+    path = path_of(read)
     body = session.client.get(path, read.query, tries=_TRIES)
     try:
         return metering.answered(question.by, body)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        text = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
-        raise ApiError(f"GET {path}", 200, text) from error
+    except MISREAD as error:
+        raise misread(path, error) from error
 
 
 def _id(session: Session, customer: str) -> str:

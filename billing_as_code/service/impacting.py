@@ -16,7 +16,7 @@ from threading import Lock
 from typing import NamedTuple, TypeVar
 
 from billing_as_code import impact
-from billing_as_code.client import join
+from billing_as_code.client import MISREAD, misread, path_of
 from billing_as_code.collecting import uncollected
 from billing_as_code.errors import ApiError
 from billing_as_code.impact import Case, Impact, Reading, supposing
@@ -195,15 +195,14 @@ class _Asking:
         """One answer, or why there is none. After enough failures in a row nothing is asked any more."""
         if self._given_up is not None:
             return self._given_up
-        path = join([str(segment) for segment in read.path])
+        path = path_of(read)
         answer: Answer | ApiError
         try:
             answer = shape(self._session.client.get(path, read.query, tries=_TRIES))
         except ApiError as error:
             answer = error
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            text = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
-            answer = ApiError(f"GET {path}", 200, text)
+        except MISREAD as error:
+            answer = misread(path, error)
         with self._lock:
             self._done += 1
             self._failed = self._failed + 1 if isinstance(answer, ApiError) else 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from billing_as_code import live as live_state
 from billing_as_code import standing as standings
 from billing_as_code.catalog.spelling import Spelling
-from billing_as_code.client import join
+from billing_as_code.client import path_of
 from billing_as_code.collecting import uncollected
 from billing_as_code.errors import ApiError, UsageError
 from billing_as_code.kinds.base import Kind, Look, Read, Sight
@@ -181,7 +181,7 @@ def taken(session: Session, looks: Sequence[Look], known: Mapping[str, Json] = N
         try:
             yield Seen(look.name, look.title, look.shape(answers))
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-            asked = ", ".join(f"GET {_path(read)}" for read in look.reads)
+            asked = ", ".join(f"GET {path_of(read)}" for read in look.reads)
             what = f"the answer is not as OpenMeter gives it ({type(error).__name__}: {error})"
             yield Seen(look.name, look.title, None, f"{asked}: {what}" if asked else what)
 
@@ -199,10 +199,6 @@ def _answers(session: Session, looks: Sequence[Look], known: Mapping[str, Json])
 
 def _answer(session: Session, read: Read) -> Json | ApiError:
     try:
-        return session.client.get(_path(read), read.query, tries=_TRIES)
+        return session.client.get(path_of(read), read.query, tries=_TRIES)
     except ApiError as error:
         return error
-
-
-def _path(read: Read) -> str:
-    return join([str(segment) for segment in read.path])
