@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from workspace import Workspace
 
 from billing_as_code import service
+from billing_as_code.errors import GateRefused
 from billing_as_code.gate import decisions, keys
 from billing_as_code.gate.approvers import NAMESPACE
 from billing_as_code.gate.decisions import Decision
@@ -70,6 +71,15 @@ def apply_approved(ws: Workspace, digest: str) -> tuple[list[Event], Outcome]:
     with ws.session() as session:
         session.who = "agent"
         return list(service.apply_approved(session, digest)), session.outcome
+
+
+def refused(ws: Workspace, digest: str) -> GateRefused:
+    """The refusal that an apply meets, with nothing written."""
+    ws.forget()
+    with pytest.raises(GateRefused) as caught:
+        apply_approved(ws, digest)
+    assert ws.writes() == []
+    return caught.value
 
 
 def smuggled(ws: Workspace, digest: str, signer: Approver, name: str) -> Proposal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -16,6 +17,16 @@ from billing_as_code.devserver.server import make_quiet_server
 def serving() -> Iterator[str]:
     """The URL of a fresh dev server in memory, for as long as the block runs."""
     app = create_app()
+    try:
+        with served(app) as url:
+            yield url
+    finally:
+        app.config["DATABASE"].close()
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """The URL of an application on a socket, for as long as the block runs."""
     server = make_quiet_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -25,7 +36,6 @@ def serving() -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        app.config["DATABASE"].close()
 
 
 class Elsewhere(httpx.HTTPTransport):

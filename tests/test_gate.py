@@ -18,7 +18,7 @@ from commands import Bac, against
 from flask import Flask
 from mortal import Killed, Mortal
 from prepared import prepared
-from reviewing import Approver, allow, apply_approved, propose
+from reviewing import Approver, allow, apply_approved, propose, refused
 from terminal import on_a_terminal
 from workspace import Workspace
 
@@ -55,15 +55,6 @@ def project(ws: Workspace, openmeter: Flask) -> Workspace:
 def applied(ws: Workspace) -> None:
     ws.write("catalog/all.yaml", CATALOG)
     ws.converge()
-
-
-def refused(ws: Workspace, digest: str) -> GateRefused:
-    """The refusal that an apply meets, with nothing written."""
-    ws.forget()
-    with pytest.raises(GateRefused) as caught:
-        apply_approved(ws, digest)
-    assert ws.writes() == []
-    return caught.value
 
 
 def text(ws: Workspace) -> str:

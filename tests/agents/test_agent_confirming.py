@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,7 +11,7 @@ import pytest
 from agent import ERAS, Agent, Era, unchanged
 from mcp import Client
 from mcp.types import ElicitResult
-from reviewing import Approver, allow
+from reviewing import Approver
 from workspace import Workspace
 
 from billing_as_code import service
@@ -29,15 +28,6 @@ NO = (
     ElicitResult(action="accept", content={"approve": True}),
 )
 Answer = Callable[[str], Awaitable[ElicitResult]]
-
-
-@pytest.fixture
-def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """Who approves."""
-    desk: Path = tmp_path_factory.mktemp("desk")
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
-    return person
 
 
 def proposed(agent: Agent) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from agent import Agent, unchanged
 from commands import against
 from mortal import Killed, Mortal
-from reviewing import Approver, allow, apply_approved
+from reviewing import Approver, apply_approved
 from subscribed import PRO, V1, publish
 from workspace import Workspace
 
@@ -20,15 +19,6 @@ from billing_as_code.errors import CatalogError
 from billing_as_code.render import markdown
 
 KEY = "acme-corp-001"
-
-
-@pytest.fixture
-def ada(applied: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Approver:
-    """Who approves."""
-    desk: Path = tmp_path_factory.mktemp("desk")
-    person = Approver("ada", desk)
-    allow(monkeypatch, desk, person)
-    return person
 
 
 def proposed(agent: Agent, **arguments: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from typing import Any
 import pytest
 import scene
 from counting import FULL, counted, some
+from serving import served
 from stage import CANARY, Send, Stage, Stages
 
 from billing_as_code import service
-from billing_as_code.devserver.server import make_quiet_server
 from billing_as_code.errors import RunUnfinished, StalePlan
 
 pytestmark = pytest.mark.thorough
@@ -54,20 +53,6 @@ class Gate:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The URL of an application on a socket, for as long as the block runs."""
-    server = make_quiet_server(app, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Bac:

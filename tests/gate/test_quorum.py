@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 from commands import against
-from reviewing import Approver, allow, apply_approved, propose, smuggled
+from reviewing import Approver, allow, apply_approved, propose, refused, smuggled
 from workspace import Workspace
 
 from billing_as_code import service
-from billing_as_code.errors import GateRefused, Refused
+from billing_as_code.errors import Refused
 
 GLOBEX = {"address": "customers.globex", "spec": {"name": "Globex"}}
 ACME = {"address": "customers.acme", "spec": {"name": "ACME"}}
-
-
-@pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder outside of the project."""
-    return tmp_path_factory.mktemp("desk")
 
 
 @pytest.fixture
@@ -30,15 +24,6 @@ def people(desk: Path, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple[
     both = Approver("ada", desk), Approver("grace", desk)
     allow(monkeypatch, desk, *both)
     return both
-
-
-def refused(ws: Workspace, digest: str) -> GateRefused:
-    """The refusal that an apply meets, with nothing written."""
-    ws.forget()
-    with pytest.raises(GateRefused) as caught:
-        apply_approved(ws, digest)
-    assert ws.writes() == []
-    return caught.value
 
 
 def trail(ws: Workspace) -> list[tuple[object, ...]]:
